@@ -1,0 +1,44 @@
+/*
+ * Files as streams, and small files as a whole.
+ */
+#ifndef MOONKEEP_FILE_H
+#define MOONKEEP_FILE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "moonkeep/buf.h"
+#include "moonkeep/stream.h"
+
+/*
+ * file_source: length bytes of path from offset (UINT64_MAX: to the end).
+ * A file that is shorter than offset + length is ERR_TRUNCATED.  Only regular
+ * files are opened, and never through a symbolic link at the last component
+ * unless follow.
+ */
+struct source *file_source(
+    const char *path, uint64_t offset, uint64_t length, struct cancel *cancel, struct err *err);
+
+/*
+ * How a file comes into being: written beside its place under a temporary
+ * name (TEMP_PREFIX NAME - random), synced, and moved there by the commit.
+ */
+#define FILE_TEMP_PREFIX ".moonkeep-tmp-"
+
+struct file_sink_opts {
+        mode_t mode;    /* of the file; 0 means 0600 */
+        bool exclusive; /* the commit fails with ERR_EXISTS when path exists */
+        bool make_dirs; /* make missing parent directories (0700) */
+};
+
+struct sink *file_sink(
+    const char *path, const struct file_sink_opts *opts, struct cancel *cancel, struct err *err);
+
+/* file_read: the whole file, at most out->max bytes (ERR_TOO_BIG beyond), appended to out. */
+int file_read(const char *path, struct buf *out, struct err *err);
+
+/* file_write: the whole file through file_sink. */
+int file_write(const char *path, const void *data, size_t len, const struct file_sink_opts *opts,
+    struct err *err);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * Small HTTP requests on the loop: API calls whose answer fits a bound.
+ */
+#ifndef MOONKEEP_HTTP_H
+#define MOONKEEP_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "moonkeep/buf.h"
+#include "moonkeep/cancel.h"
+#include "moonkeep/err.h"
+#include "moonkeep/loop.h"
+#include "moonkeep/secret.h"
+
+struct http_header {
+        char *name;
+        char *value;           /* or NULL: secret, with value_prefix in front */
+        char *value_prefix;    /* "Bearer " */
+        struct secret *secret; /* referenced */
+};
+
+struct http_request {
+        char *method; /* "GET" */
+        char *url;    /* http or https; a password in it is refused */
+        struct http_header *headers;
+        size_t header_count;
+        char *body; /* or NULL */
+        size_t body_len;
+        size_t answer_max; /* bytes of the answer's body; more is ERR_TOO_BIG */
+        int64_t stall_ms;  /* no byte in either direction for so long is ERR_TIMEOUT */
+        int64_t total_ms;  /* bound on the whole; 0: none */
+        char *ca_file;     /* or NULL: the system's */
+        char *unix_socket; /* or NULL */
+};
+
+struct http_answer {
+        int status; /* 200, 404, ...: any complete answer is a success of the call */
+        struct buf body;
+        struct http_header *headers; /* names in lower case */
+        size_t header_count;
+};
+
+typedef void http_done_fn(void *arg, struct http_answer *answer, const struct err *err);
+
+/*
+ * http_start: send the request.  Takes the request's contents (on failure,
+ * too).  done is called once, from the loop: with the answer (borrowed), or
+ * with NULL and the error.  Redirects are not followed.  Certificates are
+ * always verified.  An answer that ends before its Content-Length or its last
+ * chunk is ERR_TRUNCATED, a refused connection ERR_NETWORK (retryable).
+ * Setting the token ends it with ERR_CANCELLED.
+ */
+int http_start(struct loop *loop, struct http_request *request, struct cancel *cancel,
+    http_done_fn *done, void *arg, struct err *err);
+
+/* http_request_clear: release what the request holds. */
+void http_request_clear(struct http_request *request);
+
+#endif

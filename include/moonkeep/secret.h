@@ -1,0 +1,41 @@
+/*
+ * Secrets: opaque, reference-counted byte strings that are wiped when freed,
+ * kept out of core dumps, and known to a registry, so that text on its way
+ * out (logs, errors, journals) can be redacted: the bytes themselves, their
+ * base64 and their URL-encoded form.
+ */
+#ifndef MOONKEEP_SECRET_H
+#define MOONKEEP_SECRET_H
+
+#include <stddef.h>
+
+#include "moonkeep/err.h"
+
+struct secret;
+
+/* Bound on one secret's length. */
+#define SECRET_MAX (64 * 1024)
+
+/* secret_new: a copy of bytes, registered, with one reference. */
+struct secret *secret_new(const void *bytes, size_t len, struct err *err);
+
+struct secret *secret_ref(struct secret *secret);
+void secret_unref(struct secret *secret);
+
+/* secret_bytes: the bytes, valid while the caller holds a reference; NUL-terminated. */
+const char *secret_bytes(const struct secret *secret, size_t *len);
+
+/*
+ * secret_redact: overwrite in text (len bytes) each occurrence of a
+ * registered secret of at least 4 bytes, in any of its forms, with '*'.
+ * The length stays.
+ */
+void secret_redact(char *text, size_t len);
+
+/* secret_wipe: zero memory in a way that the compiler keeps. */
+void secret_wipe(void *mem, size_t len);
+
+/* secret_no_core_dumps: let this process leave no core dump.  Called once by main. */
+int secret_no_core_dumps(struct err *err);
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * Stores: where backups live.  One interface for all drivers.
+ *
+ * Keys are relative paths with '/' ("prometheus/main/20261121T020000Z/manifest.json"):
+ * at most STORE_KEY_MAX bytes, no empty, "." or ".." component, no NUL.  All
+ * functions block; a store may be used by several threads at once.
+ */
+#ifndef MOONKEEP_STORE_H
+#define MOONKEEP_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "moonkeep/cancel.h"
+#include "moonkeep/err.h"
+#include "moonkeep/stream.h"
+
+#define STORE_KEY_MAX ((size_t)1024)
+
+struct store;
+
+/* What a driver can do; where it cannot, its callers say so to the user. */
+enum store_capability {
+        STORE_EXCLUSIVE = 1 << 0,   /* create-only writes are atomic: locks exclude */
+        STORE_WHOLE_DIGEST = 1 << 1 /* a sha256sum file beside the artifacts is useful */
+};
+
+struct store_stat {
+        uint64_t size;
+        int64_t mtime_ms;
+};
+
+/*
+ * store_open: the store that url names: "./dir", "/dir", "file:/dir".
+ * Nothing is created or contacted yet.  A URL with a password in it, or of an
+ * unknown kind, is ERR_USAGE.
+ */
+struct store *store_open(const char *url, struct err *err);
+void store_free(struct store *store);
+
+/* store_url: the normalised URL, without secrets. */
+const char *store_url(const struct store *store);
+unsigned store_capabilities(const struct store *store);
+
+/* store_stat: ERR_NOT_FOUND when there is no such key. */
+int store_stat(struct store *store, const char *key, struct store_stat *out, struct cancel *cancel,
+    struct err *err);
+
+/*
+ * store_list: call fn for each key below prefix ("" or ending in '/'), in
+ * ascending byte order.  With `shallow`, keys with a further '/' are folded
+ * into one "name/" (stat NULL).  fn returns 0, or -1 with err to stop.
+ * A prefix that does not exist lists nothing; a store that does not exist is
+ * ERR_NOT_FOUND; a listing that breaks off is an error, never a short list.
+ */
+typedef int store_list_fn(
+    void *arg, const char *key, const struct store_stat *stat, struct err *err);
+int store_list(struct store *store, const char *prefix, bool shallow, store_list_fn *fn, void *arg,
+    struct cancel *cancel, struct err *err);
+
+/* store_read: length bytes of key from offset (UINT64_MAX: to the end). */
+struct source *store_read(struct store *store, const char *key, uint64_t offset, uint64_t length,
+    struct cancel *cancel, struct err *err);
+
+/*
+ * store_create: a sink for key; the commit makes it visible.  With exclusive,
+ * the commit fails with ERR_EXISTS when key exists, atomically.
+ */
+struct sink *store_create(
+    struct store *store, const char *key, bool exclusive, struct cancel *cancel, struct err *err);
+
+/* store_remove: remove key; a missing key is success. */
+int store_remove(struct store *store, const char *key, struct cancel *cancel, struct err *err);
+
+/*
+ * store_sweep: remove what interrupted writes left below prefix and no key
+ * shows (temporary files, incomplete uploads).  *removed (may be NULL) counts.
+ * Only to be called by the holder of the lock on prefix.
+ */
+int store_sweep(struct store *store, const char *prefix, uint64_t *removed, struct cancel *cancel,
+    struct err *err);
+
+#endif
