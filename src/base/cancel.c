@@ -187,6 +187,7 @@ cancel_wait_fd(struct cancel *token, int fd, short events, int stall_ms, struct 
                         left = rest > 0 ? (int)rest : 0;
                 }
         }
-        return err_set(
-            err, ERR_TIMEOUT, "no progress for %d.%03d s", stall_ms / 1000, stall_ms % 1000);
+        if (stall_ms % 1000 == 0)
+                return err_set(err, ERR_TIMEOUT, "no progress for %d s", stall_ms / 1000);
+        return err_set(err, ERR_TIMEOUT, "no progress for %d ms", stall_ms);
 }

@@ -1,0 +1,90 @@
+#include "moonkeep/digest.h"
+
+#include <string.h>
+
+#include <openssl/evp.h>
+#include <openssl/err.h>
+
+#include "moonkeep/mem.h"
+
+struct sha256 {
+        EVP_MD_CTX *ctx;
+};
+
+/* OpenSSL keeps its reasons in a queue of the thread, where they would be found by someone else. */
+static int
+broken(struct err *err)
+{
+        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+        err_set(err, ERR_INTERNAL, "cannot compute a SHA-256: %s",
+            reason != NULL ? reason : "OpenSSL gives no reason");
+        ERR_clear_error();
+        return -1;
+}
+
+struct sha256 *
+sha256_new(struct err *err)
+{
+        struct sha256 *sha = mem_zalloc(sizeof(*sha), err);
+
+        if (sha == NULL)
+                return NULL;
+        sha->ctx = EVP_MD_CTX_new();
+        if (sha->ctx == NULL) {
+                broken(err);
+                goto fail;
+        }
+        if (EVP_DigestInit_ex(sha->ctx, EVP_sha256(), NULL) != 1) {
+                broken(err);
+                goto fail;
+        }
+        return sha;
+
+fail:
+        sha256_free(sha);
+        return NULL;
+}
+
+int
+sha256_update(struct sha256 *sha, const void *data, size_t len, struct err *err)
+{
+        return EVP_DigestUpdate(sha->ctx, data, len) == 1 ? 0 : broken(err);
+}
+
+int
+sha256_final(struct sha256 *sha, unsigned char out[SHA256_SIZE], struct err *err)
+{
+        unsigned char digest[SHA256_SIZE];
+
+        if (EVP_DigestFinal_ex(sha->ctx, digest, NULL) != 1)
+                return broken(err);
+        /* No type: the one that it has, without looking up an implementation again. */
+        if (EVP_DigestInit_ex(sha->ctx, NULL, NULL) != 1)
+                return broken(err);
+        memcpy(out, digest, SHA256_SIZE);
+        return 0;
+}
+
+void
+sha256_free(struct sha256 *sha)
+{
+        if (sha == NULL)
+                return;
+        EVP_MD_CTX_free(sha->ctx);
+        mem_free(sha);
+}
+
+int
+sha256_bytes(const void *data, size_t len, unsigned char out[SHA256_SIZE], struct err *err)
+{
+        struct sha256 *sha = sha256_new(err);
+        int rc = -1;
+
+        if (sha == NULL)
+                return -1;
+        if (sha256_update(sha, data, len, err) == 0)
+                rc = sha256_final(sha, out, err);
+        sha256_free(sha);
+        return rc;
+}
