@@ -1,0 +1,34 @@
+/*
+ * moonkeep: the process-wide settings, then the command line in Lua.
+ */
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "moonkeep/secret.h"
+#include "moonkeep/vm.h"
+
+int
+main(int argc, char **argv)
+{
+        struct err err;
+
+        /* Names in archives are bytes; without this libarchive warns on UTF-8 ones. */
+        if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
+                (void)setlocale(LC_CTYPE, "");
+
+        /* What we write may hold secrets of others: nobody else reads it. */
+        umask(077);
+
+        /* A closed pipe and a file size limit are errors of write(2), not ends of the process. */
+        signal(SIGPIPE, SIG_IGN);
+        signal(SIGXFSZ, SIG_IGN);
+
+        err_init(&err);
+        if (secret_no_core_dumps(&err) != 0) {
+                fprintf(stderr, "moonkeep: %s\n", err.msg);
+                return 1;
+        }
+        return vm_main(argc, argv);
+}

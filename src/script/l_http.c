@@ -1,0 +1,187 @@
+/*
+ * _http: small requests on the loop.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "l_secret.h"
+#include "lx.h"
+#include "moonkeep/http.h"
+#include "moonkeep/mem.h"
+#include "task.h"
+
+#define HEADERS_MAX 64
+#define ANSWER_MAX ((int64_t)64 * 1024 * 1024)
+#define STALL_MS 30000
+
+struct exchange {
+        struct task *task;
+        struct http_request request; /* until it is started */
+        struct http_answer answer;
+        bool failed;
+        struct err err;
+};
+
+static void
+exchange_close(void *object)
+{
+        struct exchange *exchange = object;
+
+        http_request_clear(&exchange->request);
+        buf_free(&exchange->answer.body);
+        for (size_t idx = 0; idx < exchange->answer.header_count; idx++) {
+                mem_free(exchange->answer.headers[idx].name);
+                mem_free(exchange->answer.headers[idx].value);
+        }
+        mem_free(exchange->answer.headers);
+        exchange->answer = (struct http_answer){ 0 };
+}
+
+static const struct lx_class exchange_class = { "moonkeep.http", exchange_close, NULL, false };
+
+/* From the loop: keep the answer's contents; Lua sees them when the task runs. */
+static void
+exchange_done(void *arg, struct http_answer *answer, const struct err *err)
+{
+        struct exchange *exchange = arg;
+
+        if (answer != NULL) {
+                exchange->answer = *answer;
+                *answer = (struct http_answer){ 0 };
+        } else {
+                exchange->failed = true;
+                exchange->err = *err;
+        }
+        task_wake(exchange->task);
+}
+
+static int
+exchange_continue(lua_State *L, int status, lua_KContext ctx)
+{
+        struct exchange *exchange = lua_touserdata(L, (int)ctx);
+        const struct http_answer *answer = &exchange->answer;
+
+        (void)status;
+        if (exchange->failed)
+                lx_raise(L, &exchange->err);
+        lua_createtable(L, 0, 3);
+        lua_pushinteger(L, answer->status);
+        lua_setfield(L, -2, "status");
+        lua_pushlstring(L, answer->body.data != NULL ? answer->body.data : "", answer->body.len);
+        lua_setfield(L, -2, "body");
+        lua_createtable(L, 0, (int)answer->header_count);
+        for (size_t idx = 0; idx < answer->header_count; idx++) {
+                lua_pushstring(L, answer->headers[idx].value);
+                lua_setfield(L, -2, answer->headers[idx].name);
+        }
+        lua_setfield(L, -2, "headers");
+        exchange_close(exchange);
+        return 1;
+}
+
+/* A copy of the string field, or NULL. */
+static char *
+copy_field(lua_State *L, const char *name, const char *otherwise)
+{
+        const char *text = lx_field_string(L, 1, name, otherwise);
+        struct err err;
+
+        if (text == NULL)
+                return NULL;
+        err_init(&err);
+        char *copy = mem_strdup(text, &err);
+        if (copy == NULL)
+                lx_raise(L, &err);
+        return copy;
+}
+
+/* headers: NAME = string, or secret, or {prefix, secret} */
+static void
+copy_headers(lua_State *L, struct http_request *request)
+{
+        struct err err;
+
+        err_init(&err);
+        if (lua_getfield(L, 1, "headers") == LUA_TNIL)
+                return;
+        luaL_checktype(L, -1, LUA_TTABLE);
+        request->headers = mem_zalloc(HEADERS_MAX * sizeof(*request->headers), &err);
+        if (request->headers == NULL)
+                lx_raise(L, &err);
+        lua_pushnil(L);
+        while (lua_next(L, -2) != 0) {
+                if (lua_type(L, -2) != LUA_TSTRING || request->header_count == HEADERS_MAX)
+                        lx_fail(L, ERR_RECIPE, "headers must be a table of at most %d names",
+                            HEADERS_MAX);
+                struct http_header *header = &request->headers[request->header_count++];
+                header->name = mem_strdup(lua_tostring(L, -2), &err);
+                if (lua_istable(L, -1)) {
+                        lua_rawgeti(L, -1, 1);
+                        header->value_prefix = mem_strdup(luaL_checkstring(L, -1), &err);
+                        lua_pop(L, 1);
+                        lua_rawgeti(L, -1, 2);
+                        header->secret = secret_ref(lx_secret(L, -1));
+                        lua_pop(L, 1);
+                } else if (lx_secret(L, -1) != NULL) {
+                        header->secret = secret_ref(lx_secret(L, -1));
+                } else {
+                        header->value = mem_strdup(luaL_checkstring(L, -1), &err);
+                }
+                if (err.code != ERR_NONE)
+                        lx_raise(L, &err);
+                if (header->value == NULL && header->secret == NULL)
+                        lx_fail(L, ERR_RECIPE, "header \"%s\" has no value", header->name);
+                lua_pop(L, 1);
+        }
+}
+
+/*
+ * request{method, url, headers, body, answer_max, stall_ms, total_ms, ca_file}
+ * -> {status, headers, body}; waits
+ */
+static int
+request(lua_State *L)
+{
+        struct err err;
+
+        luaL_checktype(L, 1, LUA_TTABLE);
+        lua_settop(L, 1);
+        struct exchange *exchange = lx_new(L, &exchange_class, sizeof(*exchange));
+        struct http_request *req = &exchange->request;
+        exchange->task = task_can_wait(L);
+        req->method = copy_field(L, "method", "GET");
+        req->url = copy_field(L, "url", NULL);
+        req->ca_file = copy_field(L, "ca_file", NULL);
+        copy_headers(L, req);
+        lua_settop(L, 2);
+        if (req->url == NULL)
+                lx_fail(L, ERR_RECIPE, "field \"url\" is missing");
+        if (lua_getfield(L, 1, "body") != LUA_TNIL) {
+                const char *body = luaL_checklstring(L, -1, &req->body_len);
+                err_init(&err);
+                req->body = mem_strndup(body, req->body_len, &err);
+                if (req->body == NULL)
+                        lx_raise(L, &err);
+        }
+        req->answer_max = (size_t)lx_field_int(L, 1, "answer_max", ANSWER_MAX);
+        req->stall_ms = lx_field_int(L, 1, "stall_ms", STALL_MS);
+        req->total_ms = lx_field_int(L, 1, "total_ms", 0);
+
+        struct loop *loop = task_loop(L);
+        err_init(&err);
+        if (http_start(loop, req, task_token(L), exchange_done, exchange, &err) != 0)
+                lx_raise(L, &err);
+        return task_yield(L, 2, exchange_continue);
+}
+
+int
+lx_open_http(lua_State *L)
+{
+        static const luaL_Reg functions[] = {
+                { "request", request },
+                { NULL, NULL },
+        };
+
+        lx_module(L, functions);
+        return 1;
+}
