@@ -23,12 +23,12 @@ struct tsdb_block {
         char ulid[TSDB_ULID_SIZE];
         int64_t min_time_ms;
         int64_t max_time_ms;
-        uint64_t num_samples; /* meta.json's; equal to what the chunks hold */
-        uint64_t num_series;  /* equal to what the index holds */
-        uint64_t num_chunks;  /* equal to what the chunk segments and the index hold */
-        uint64_t num_tombstones;
-        int level; /* compaction.level */
-        uint64_t bytes;
+        uint64_t num_samples;    /* meta.json's; equal to what the chunks hold */
+        uint64_t num_series;     /* equal to what the index holds */
+        uint64_t num_chunks;     /* equal to what the chunk segments and the index hold */
+        uint64_t num_tombstones; /* what the tombstones file holds */
+        int level;               /* compaction.level; 0 where there is none */
+        uint64_t bytes;          /* of the block's four kinds of files */
         char meta_sha256[SHA256_HEX_SIZE];
         char tombstones_sha256[SHA256_HEX_SIZE]; /* "" where there is no such file */
 };
@@ -38,19 +38,26 @@ struct tsdb_block {
  * with names ULID/meta.json, ULID/index, ULID/tombstones, ULID/chunks/NNNNNN
  * (a leading "./" is ignored).  Chunk segments are checked as they stream by,
  * in constant memory; an index is spooled to an unlinked temporary file below
- * spool_dir, since it can only be read from its end.  Other names are counted
- * and otherwise ignored (wal/, chunks_head/, lock ...).
+ * spool_dir, since it can only be read from its end (spool_dir may be NULL
+ * where only tsdb_check_dir feeds the check).  Other names are counted and
+ * otherwise ignored (wal/, chunks_head/, lock, ULID.tmp-for-creation ...).
  *
  * The first defect ends the check with ERR_CORRUPT, naming block, file, byte
- * offset and what was expected.
+ * offset and what was expected.  A format version or chunk encoding that is
+ * not known, and a file of a block that is a link, is ERR_UNSUPPORTED: nothing
+ * is proven of such a block.  docs/design/tsdb-check.md says what is proven.
  */
 struct tsdb_check;
 struct tsdb_check *tsdb_check_new(const char *spool_dir, struct cancel *cancel, struct err *err);
 
-/* tsdb_check_watcher: feed it from a tar (see tar.h). */
+/* tsdb_check_watcher: feed it from a tar (see tar.h); check must outlive the tar's reader. */
 struct tar_watcher tsdb_check_watcher(struct tsdb_check *check);
 
-/* tsdb_check_dir: feed it from a directory of blocks, read in place. */
+/*
+ * tsdb_check_dir: feed it from a directory of blocks, read in place.  A file
+ * that changes meanwhile is a defect; what is not below a block's directory
+ * counts as one ignored name each, without looking into it.
+ */
 int tsdb_check_dir(struct tsdb_check *check, const char *dir, struct err *err);
 
 /*
@@ -61,8 +68,11 @@ int tsdb_check_dir(struct tsdb_check *check, const char *dir, struct err *err);
  */
 int tsdb_check_finish(struct tsdb_check *check, struct err *err);
 
+/* The getters are for after tsdb_check_finish; the blocks belong to check. */
 size_t tsdb_check_count(const struct tsdb_check *check);
 const struct tsdb_block *tsdb_check_at(const struct tsdb_check *check, size_t idx);
+/* tsdb_check_ignored: how many names were no part of a block. */
+uint64_t tsdb_check_ignored(const struct tsdb_check *check);
 void tsdb_check_free(struct tsdb_check *check);
 
 #endif
