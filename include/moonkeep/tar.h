@@ -23,7 +23,10 @@ enum tar_type {
         TAR_OTHER
 };
 
-/* One entry; the strings are valid during the call that hands it out. */
+/*
+ * One entry; the strings are valid during the call that hands it out, and
+ * NUL-terminated.  The name of a directory has no slash at its end.
+ */
 struct tar_entry {
         const char *name;
         size_t name_len;
@@ -31,6 +34,7 @@ struct tar_entry {
         size_t link_len;
         enum tar_type type;
         uint64_t size; /* bytes of data that follow */
+        bool sparse;   /* stored with holes: size is the full size, but no data follows */
         unsigned mode; /* permission bits */
         int64_t mtime_s;
         uint64_t uid;
@@ -51,6 +55,16 @@ struct tar_watcher {
         void *arg;
 };
 
+/*
+ * tar_watcher_both: one watcher that hands everything to tee->first and then
+ * to tee->second.  tee is borrowed and must outlive the stream.
+ */
+struct tar_tee {
+        struct tar_watcher first;
+        struct tar_watcher second;
+};
+struct tar_watcher tar_watcher_both(struct tar_tee *tee);
+
 /* Bounds on what a tar may say of itself. */
 #define TAR_NAME_MAX ((size_t)4096)
 #define TAR_PAX_MAX ((size_t)1024 * 1024)
@@ -59,7 +73,10 @@ struct tar_watcher {
  * tar_scan: a push parser for ustar, pax and GNU tar.  Give it the bytes in
  * any slices, then the end.  A stream that ends before its two end blocks is
  * ERR_TRUNCATED (a cut at a member boundary, too); a bad header checksum or an
- * impossible field is ERR_CORRUPT; both say at which byte.
+ * impossible field is ERR_CORRUPT; both say at which byte.  What readers
+ * disagree about (links or directories with data, a global pax header that
+ * renames) is ERR_CORRUPT, too; entry types of GNU incremental and multi-volume
+ * archives are ERR_UNSUPPORTED.  After a failure scan can only be freed.
  */
 struct tar_scan;
 struct tar_scan *tar_scan_new(const struct tar_watcher *watcher, struct err *err);
