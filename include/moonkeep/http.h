@@ -35,27 +35,40 @@ struct http_request {
         char *unix_socket; /* or NULL */
 };
 
+/* Bound on the headers of an answer, in bytes over all lines. */
+#define HTTP_HEADERS_MAX ((size_t)64 * 1024)
+
 struct http_answer {
         int status; /* 200, 404, ...: any complete answer is a success of the call */
         struct buf body;
-        struct http_header *headers; /* names in lower case */
+        struct http_header *headers; /* names in lower case, in the order of the answer */
         size_t header_count;
 };
 
+/* answer is freed after the call; what is moved out of it is zeroed in it. */
 typedef void http_done_fn(void *arg, struct http_answer *answer, const struct err *err);
 
 /*
  * http_start: send the request.  Takes the request's contents (on failure,
- * too).  done is called once, from the loop: with the answer (borrowed), or
- * with NULL and the error.  Redirects are not followed.  Certificates are
- * always verified.  An answer that ends before its Content-Length or its last
- * chunk is ERR_TRUNCATED, a refused connection ERR_NETWORK (retryable).
- * Setting the token ends it with ERR_CANCELLED.
+ * too; *request is zeroed).  done is called once, from the loop: with the
+ * answer, or with NULL and the error.  Redirects are not followed.
+ * Certificates are always verified.  Proxies are those of the environment
+ * (http_proxy, HTTPS_PROXY, NO_PROXY ...), none for a unix socket.
+ *
+ * ERR_USAGE: a URL that is not http or https, or has a user or password in
+ * it, a method or header that HTTP cannot carry.  A refused connection is
+ * ERR_NETWORK (retryable); an answer that ends before its Content-Length, its
+ * last chunk or its last header ERR_TRUNCATED; what is not HTTP ERR_PROTOCOL;
+ * an answer above answer_max or HTTP_HEADERS_MAX ERR_TOO_BIG.  Setting the
+ * token ends it with ERR_CANCELLED.  No message contains a header or a query.
  */
 int http_start(struct loop *loop, struct http_request *request, struct cancel *cancel,
     http_done_fn *done, void *arg, struct err *err);
 
-/* http_request_clear: release what the request holds. */
+/* http_request_clear: release what the request holds, wiped; it is zeroed then. */
 void http_request_clear(struct http_request *request);
+
+/* http_answer_clear: release what the answer holds; it is zeroed then. */
+void http_answer_clear(struct http_answer *answer);
 
 #endif

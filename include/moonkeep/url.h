@@ -5,6 +5,7 @@
 #define MOONKEEP_URL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "moonkeep/err.h"
 
@@ -20,14 +21,22 @@ struct url {
         char *query; /* as it stands, without '?'; NULL where absent */
 };
 
-/* url_parse: ERR_INVALID for what is no URL; the password is never kept. */
+/*
+ * url_parse: "scheme:path", "scheme://user@host:port/path?query" and what lies
+ * between.  ERR_INVALID for what is no URL, or has a fragment, a space, a
+ * control character or %00 in it; the message never shows the text.  The
+ * password is never kept.
+ */
 int url_parse(const char *text, struct url *out, struct err *err);
 
-/* url_clear: release the parts. */
+/* url_clear: release the parts; the struct is zeroed. */
 void url_clear(struct url *url);
 
-/* url_param: the decoded value of a query parameter as a new string; NULL when absent (err code
- * NONE). */
+/*
+ * url_param: the decoded value of the first query parameter with that name,
+ * as a new string ('+' is a plus); NULL when there is none (err code NONE) or
+ * on failure.
+ */
 char *url_param(const struct url *url, const char *name, struct err *err);
 
 #endif

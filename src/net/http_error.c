@@ -1,0 +1,143 @@
+#include "http_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What libcurl says, as the last part of a one-line message. */
+static const char *
+reason(struct transfer *transfer, CURLcode result)
+{
+        char *text = transfer->curl_error;
+
+        if (*text == '\0')
+                return curl_easy_strerror(result);
+        for (char *at = text; *at != '\0'; at++) {
+                if ((unsigned char)*at < ' ' || *at == 0x7f)
+                        *at = ' ';
+        }
+        return text;
+}
+
+static int
+cannot_connect(struct transfer *transfer, CURLcode result, struct err *err)
+{
+        const struct http_request *request = &transfer->request;
+        long sys = 0;
+        char text[128];
+        const char *why = reason(transfer, result);
+
+        (void)curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &sys);
+        if (result == CURLE_COULDNT_CONNECT && sys != 0)
+                why = strerror_r((int)sys, text, sizeof(text));
+        if (request->unix_socket != NULL) {
+                err_set(err, ERR_NETWORK, "cannot connect to the socket \"%s\": %s",
+                    request->unix_socket, why);
+        } else {
+                int port = transfer->url.port;
+                if (port == 0)
+                        port = strcmp(transfer->url.scheme, "https") == 0 ? 443 : 80;
+                bool is_ipv6 = strchr(transfer->url.host, ':') != NULL;
+                err_set(err, ERR_NETWORK, "cannot connect to %s%s%s:%d: %s", is_ipv6 ? "[" : "",
+                    transfer->url.host, is_ipv6 ? "]" : "", port, why);
+        }
+        if (err != NULL) {
+                err->sys = (int)sys;
+                err->retryable = true;
+        }
+        return -1;
+}
+
+static int
+fail(
+    struct transfer *transfer, enum err_code code, bool retryable, const char *why, struct err *err)
+{
+        err_set(err, code, "cannot %s \"%s\": %s", transfer->request.method, transfer->name, why);
+        if (err != NULL)
+                err->retryable = retryable;
+        return -1;
+}
+
+/* The connection broke: before the answer, or in the middle of it? */
+static int
+broken(struct transfer *transfer, CURLcode result, struct err *err)
+{
+        char why[CURL_ERROR_SIZE + 64];
+
+        if (transfer->answer.status == 0) {
+                if (result == CURLE_GOT_NOTHING)
+                        return fail(transfer, ERR_NETWORK, true,
+                            "the server closed the connection without an answer", err);
+                return fail(transfer, ERR_NETWORK, true, reason(transfer, result), err);
+        }
+        /* Broken chunks come with the same code as a broken connection; only the text tells. */
+        if (result == CURLE_RECV_ERROR && strstr(transfer->curl_error, "hunk") != NULL)
+                return fail(transfer, ERR_PROTOCOL, false, reason(transfer, result), err);
+        snprintf(why, sizeof(why), "the answer broke off: %s", reason(transfer, result));
+        return fail(transfer, ERR_TRUNCATED, true, why, err);
+}
+
+static int
+tls_failed(struct transfer *transfer, CURLcode result, struct err *err)
+{
+        fail(transfer, ERR_TLS, false, reason(transfer, result), err);
+        if (result == CURLE_PEER_FAILED_VERIFICATION)
+                err_hint(err, "give the certificate of the authority that signed the server's");
+        return -1;
+}
+
+int
+http_judge(struct transfer *transfer, CURLcode result, struct err *err)
+{
+        if (result != CURLE_OK && transfer->err.code != ERR_NONE) {
+                if (err != NULL)
+                        *err = transfer->err;
+                return -1;
+        }
+        switch (result) {
+        case CURLE_OK:
+                /* A connection that is closed between two header lines is no error to libcurl. */
+                if (!transfer->headers_complete)
+                        return fail(transfer, ERR_TRUNCATED, true,
+                            "the answer broke off in its headers", err);
+                return 0;
+        case CURLE_COULDNT_RESOLVE_HOST:
+        case CURLE_COULDNT_RESOLVE_PROXY:
+        case CURLE_COULDNT_CONNECT:
+        case CURLE_PROXY:
+                return cannot_connect(transfer, result, err);
+        case CURLE_SEND_ERROR:
+        case CURLE_RECV_ERROR:
+        case CURLE_GOT_NOTHING:
+        case CURLE_PARTIAL_FILE:
+                return broken(transfer, result, err);
+        case CURLE_SSL_CONNECT_ERROR:
+        case CURLE_PEER_FAILED_VERIFICATION:
+        case CURLE_SSL_CERTPROBLEM:
+        case CURLE_SSL_CIPHER:
+        case CURLE_SSL_CACERT_BADFILE:
+        case CURLE_SSL_ISSUER_ERROR:
+        case CURLE_SSL_CRL_BADFILE:
+        case CURLE_SSL_INVALIDCERTSTATUS:
+        case CURLE_SSL_SHUTDOWN_FAILED:
+        case CURLE_SSL_CLIENTCERT:
+                return tls_failed(transfer, result, err);
+        case CURLE_OPERATION_TIMEDOUT:
+                return fail(transfer, ERR_TIMEOUT, true, reason(transfer, result), err);
+        case CURLE_OUT_OF_MEMORY:
+                return fail(transfer, ERR_NOMEM, false, reason(transfer, result), err);
+        case CURLE_URL_MALFORMAT:
+                return fail(transfer, ERR_USAGE, false, reason(transfer, result), err);
+        case CURLE_WEIRD_SERVER_REPLY:
+        case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9: no status line at all */
+        case CURLE_HTTP2:
+        case CURLE_BAD_CONTENT_ENCODING:
+                return fail(transfer, ERR_PROTOCOL, false, reason(transfer, result), err);
+        case CURLE_FAILED_INIT:
+        case CURLE_BAD_FUNCTION_ARGUMENT:
+        case CURLE_UNKNOWN_OPTION:
+        case CURLE_NOT_BUILT_IN:
+                return fail(transfer, ERR_INTERNAL, false, reason(transfer, result), err);
+        default:
+                return fail(transfer, ERR_NETWORK, false, reason(transfer, result), err);
+        }
+}
