@@ -1,13 +1,15 @@
 # One makefile for everything.  `make help` lists the targets.
 #
 # Variables: CC, CFLAGS (optimisation), WERROR=1, SAN=address|thread (a build
-# of its own below build/san-NAME), V=1 (show commands), PREFIX, DESTDIR.
+# of its own below build/san-NAME), V=1 (show commands), PREFIX, DESTDIR,
+# TESTS="PATTERN..." (which tests), FUZZ_SECONDS (each fuzzer).
 
 CC       ?= cc
 CFLAGS   ?= -O2 -g
 PREFIX   ?= /usr/local
 V        ?=
 Q        := $(if $(V),,@)
+FUZZ_SECONDS ?= 20
 
 PKGS     := lua5.4 libcurl jansson libarchive libcrypto libzstd libisal
 WARN     := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -20,6 +22,11 @@ OUT      := build/san-address
 else ifeq ($(SAN),thread)
 SANFLAGS := -fsanitize=thread -fno-omit-frame-pointer -O1
 OUT      := build/san-thread
+else ifeq ($(SAN),fuzz)
+CC       := clang
+SANFLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer \
+            -fno-sanitize-recover=all -O1
+OUT      := build/fuzz
 else
 SANFLAGS :=
 OUT      := build
@@ -28,9 +35,14 @@ ifneq ($(SAN),)
 HARDEN   := -fPIE
 endif
 
-ifneq ($(filter-out help clean deps format,$(or $(MAKECMDGOALS),all)),)
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+# These build nothing themselves, or install first and call make again.
+LIGHT    := help clean deps format demo test check bench fuzz install
+ifneq ($(filter-out $(LIGHT),$(or $(MAKECMDGOALS),all)),)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>&1)
+ifneq ($(.SHELLSTATUS),0)
+$(error libraries are missing; `make deps` installs them: $(PKG_CFLAGS))
+endif
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS))
 endif
 
 CPPFLAGS += -D_GNU_SOURCE -Iinclude -I$(OUT)/gen $(PKG_CFLAGS)
@@ -42,11 +54,33 @@ SRC      := $(wildcard src/*/*.c)
 OBJ      := $(SRC:src/%.c=$(OUT)/obj/%.o)
 LUA_SRC  := $(shell find lua recipes -name '*.lua' 2>/dev/null | LC_ALL=C sort)
 
+# Targets that call make again use all processors unless told otherwise.
+SUBMAKE   = $(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 .PHONY: all help
 all: $(OUT)/moonkeep
 
 help:
-	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
+
+# `sudo make`: root installs packages, and the owner of the tree builds in it.
+ifeq ($(shell id -u):$(SUDO_UID),0:$(shell stat -c %u .))
+ifneq ($(SUDO_UID),0)
+ifeq ($(filter install,$(MAKECMDGOALS)),)
+AS_OWNER := setpriv --reuid=$(SUDO_UID) --regid=$(SUDO_GID) --init-groups \
+            env -u SUDO_UID HOME=$(shell getent passwd $(SUDO_UID) | cut -d: -f6)
+endif
+endif
+endif
+
+ifneq ($(AS_OWNER),)
+GOALS := $(or $(MAKECMDGOALS),all)
+.PHONY: as-owner $(GOALS)
+$(GOALS): as-owner ;
+as-owner:
+	@scripts/bootstrap build $(filter test check,$(GOALS))
+	@$(AS_OWNER) $(MAKE) $(GOALS)
+else
 
 ## make            build build/moonkeep
 $(OUT)/moonkeep: $(OBJ) $(OUT)/obj/main.o $(OUT)/obj/gen/scripts.o
@@ -60,8 +94,13 @@ $(OUT)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# Lua code and recipes, byte for byte.
-$(OUT)/gen/scripts.c: scripts/embed $(LUA_SRC)
+# Lua code and recipes, byte for byte.  The list notices a file that went.
+.PHONY: force
+$(OUT)/gen/scripts.list: force
+	@mkdir -p $(@D)
+	@echo '$(LUA_SRC)' | cmp -s - $@ || echo '$(LUA_SRC)' > $@
+
+$(OUT)/gen/scripts.c: scripts/embed $(LUA_SRC) $(OUT)/gen/scripts.list
 	@mkdir -p $(@D)
 	$(Q)scripts/embed $(LUA_SRC) > $@.tmp && mv $@.tmp $@
 
@@ -84,8 +123,76 @@ $(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/obj/tests/harness/test.o $(OBJ) 
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# Servers that tests talk to, and what is preloaded into moonkeep to break it.
+SERVER_SRC := $(wildcard tests/servers/*.c)
+SERVER_BIN := $(SERVER_SRC:tests/servers/%.c=$(OUT)/servers/%)
+.PHONY: test-programs
+test-programs: unit $(SERVER_BIN) $(OUT)/faultshim.so
+
+$(OUT)/servers/%: $(OUT)/obj/tests/servers/%.o $(OBJ) $(OUT)/obj/gen/scripts.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(OUT)/faultshim.so: tests/harness/faultshim.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -std=c11 $(CFLAGS) $(WARN) -fPIC -shared -o $@ $<
+
+# Fuzzers: one program for each tests/fuzz/fuzz_NAME.c, made with SAN=fuzz.
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(OUT)/%)
+.PHONY: fuzzers
+fuzzers: $(FUZZ_BIN)
+
+$(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OBJ) $(OUT)/obj/gen/scripts.o
+	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 -include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: clean
+## make deps       install the packages that building needs (nothing, when all are there)
+## make demo       a real Prometheus backed up, destroyed, restored and compared
+## make test       install what tests need, build, run them all; TESTS="PATTERN..." some
+## make check      layers, format, linters, generated docs; what is not installed is skipped
+## make bench      speed and memory beside tar and zstd
+## make fuzz       each fuzzer for FUZZ_SECONDS (20)
+.PHONY: deps demo test check bench fuzz format install clean
+deps:
+	@scripts/bootstrap build
+
+demo: deps
+	@$(SUBMAKE) all
+	@scripts/tools prometheus
+	@scripts/demo
+
+test:
+	@scripts/bootstrap build test
+	@$(SUBMAKE) all test-programs
+	@scripts/tools prometheus
+	@scripts/run-tests $(TESTS)
+
+check:
+	@scripts/check
+
+bench: deps
+	@$(SUBMAKE) all test-programs
+	@scripts/bench
+
+fuzz:
+	@$(SUBMAKE) SAN=fuzz fuzzers
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/run-fuzzers $(FUZZERS)
+
+## make format     lay the C files out with clang-format 14
+format:
+	scripts/check --format
+
+## make install    the program and its manual pages, below DESTDIR and PREFIX (/usr/local)
+install:
+	@$(SUBMAKE) all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(OUT)/moonkeep $(DESTDIR)$(PREFIX)/bin/moonkeep
+	$(foreach page,$(wildcard docs/man/*.1),\
+	    install -m 644 $(page) $(DESTDIR)$(PREFIX)/share/man/man1/ &&) :
+
+## make clean      remove build/
 clean:
 	rm -rf build
+endif
