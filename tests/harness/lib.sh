@@ -219,3 +219,17 @@ start_prometheus() {
         PROMETHEUS_URL=$("$ROOT/tests/servers/prometheus" start "$@")
         export PROMETHEUS_URL
 }
+
+# with_fault "NAME=VALUE..." COMMAND...: run the program with the faults of
+# tests/harness/faultshim.c, whose FAULT_ variables are named without prefix:
+#     with_fault "AT=3 WHEN=half ACTION=kill" "$MOONKEEP" run ...
+with_fault() {
+        local spec word settings=()
+        read -ra spec <<<"$1"
+        shift
+        for word in "${spec[@]}"; do
+                settings+=("FAULT_$word")
+        done
+        env "${settings[@]}" LD_PRELOAD="$OUT/faultshim.so" \
+            ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0" "$@"
+}
