@@ -108,7 +108,11 @@ $(OUT)/obj/gen/scripts.o: $(OUT)/gen/scripts.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
-# Unit tests: one program for each tests/unit/test_NAME.c.
+# Unit tests: one program for each tests/unit/test_NAME.c.  What tests share is
+# an archive: a test gets only what it asks for.
+HARNESS_SRC := $(filter-out tests/harness/faultshim.c tests/unit/test_%,\
+               $(wildcard tests/harness/*.c tests/unit/*.c))
+HARNESS_OBJ := $(HARNESS_SRC:%.c=$(OUT)/obj/%.o)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(OUT)/unit/%)
 .PHONY: unit
@@ -119,7 +123,11 @@ $(OUT)/obj/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/obj/tests/harness/test.o $(OBJ) $(OUT)/obj/gen/scripts.o
+$(OUT)/obj/tests/harness.a: $(HARNESS_OBJ)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/obj/tests/harness.a $(OBJ) $(OUT)/obj/gen/scripts.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
