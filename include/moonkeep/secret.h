@@ -23,8 +23,10 @@ struct secret *secret_new(const void *bytes, size_t len, struct err *err);
 struct secret *secret_ref(struct secret *secret);
 void secret_unref(struct secret *secret);
 
-/* secret_bytes: the bytes, valid while the caller holds a reference; NUL-terminated.  len may be
- * NULL. */
+/*
+ * secret_bytes: the bytes, NUL-terminated, valid while the caller holds a
+ * reference.  len may be NULL.
+ */
 const char *secret_bytes(const struct secret *secret, size_t *len);
 
 /*
@@ -40,7 +42,9 @@ void secret_redact(char *text, size_t len);
 /* secret_wipe: zero memory in a way that the compiler keeps. */
 void secret_wipe(void *mem, size_t len);
 
-/* secret_no_core_dumps: let this process and its children leave no core dump.  Called once by main.
+/*
+ * secret_no_core_dumps: let this process and its children leave no core dump.
+ * Called once by main.
  */
 int secret_no_core_dumps(struct err *err);
 

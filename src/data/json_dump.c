@@ -14,20 +14,29 @@
 
 #define INDENT_MAX 8
 
-struct dump {
-        struct buf *out;
-        struct err *err;
-        size_t indent;
-        size_t depth;
-};
-
 struct member {
         const char *key;
         size_t key_len;
         const json_t *value;
 };
 
-static int dump_value(struct dump *dump, const json_t *value);
+/* An array or object that is being written. */
+struct level {
+        const json_t *container;
+        struct member *members; /* of an object, sorted; NULL for an array */
+        size_t count;
+        size_t next; /* index of the child to be written next */
+};
+
+/* The levels are kept here and not on the stack, which is small in a thread. */
+struct dump {
+        struct buf *out;
+        struct err *err;
+        size_t indent;
+        struct level *levels;
+        size_t depth;
+        size_t cap;
+};
 
 static int
 add(struct dump *dump, const char *text, size_t len)
@@ -118,28 +127,6 @@ dump_real(struct dump *dump, double value)
 }
 
 static int
-dump_array(struct dump *dump, const json_t *array)
-{
-        size_t len = json_array_size(array);
-
-        if (len == 0)
-                return add(dump, "[]", 2);
-        if (add(dump, "[", 1) < 0)
-                return -1;
-        dump->depth++;
-        for (size_t idx = 0; idx < len; idx++) {
-                if (idx > 0 && add(dump, ",", 1) < 0)
-                        return -1;
-                if (add_line(dump) < 0 || dump_value(dump, json_array_get(array, idx)) < 0)
-                        return -1;
-        }
-        dump->depth--;
-        if (add_line(dump) < 0)
-                return -1;
-        return add(dump, "]", 1);
-}
-
-static int
 compare_members(const void *left, const void *right)
 {
         const struct member *a = left, *b = right;
@@ -171,55 +158,57 @@ sorted_members(const json_t *object, size_t count, struct err *err)
         return members;
 }
 
+/* Begin an array or object that is not empty. */
 static int
-dump_member(struct dump *dump, const struct member *member)
+open_level(struct dump *dump, const json_t *container, size_t count)
 {
-        if (add_line(dump) < 0 || dump_string(dump, member->key, member->key_len) < 0 ||
-            add(dump, ": ", dump->indent != 0 ? 2 : 1) < 0)
-                return -1;
-        return dump_value(dump, member->value);
-}
+        struct level level = { .container = container, .count = count };
 
-static int
-dump_object(struct dump *dump, const json_t *object)
-{
-        size_t count = json_object_size(object);
-        int rc = -1;
-
-        if (count == 0)
-                return add(dump, "{}", 2);
-        struct member *members = sorted_members(object, count, dump->err);
-        if (members == NULL)
-                return -1;
-        if (add(dump, "{", 1) < 0)
-                goto done;
-        dump->depth++;
-        for (size_t idx = 0; idx < count; idx++) {
-                if (idx > 0 && add(dump, ",", 1) < 0)
-                        goto done;
-                if (dump_member(dump, &members[idx]) < 0)
-                        goto done;
+        if (dump->depth == JSON_DEPTH_MAX)
+                return err_set(
+                    dump->err, ERR_TOO_BIG, "JSON is nested more than %d deep", JSON_DEPTH_MAX);
+        if (dump->depth == dump->cap) {
+                size_t cap = dump->cap != 0 ? dump->cap * 2 : 16;
+                void *levels = mem_realloc(dump->levels, cap * sizeof(*dump->levels), dump->err);
+                if (levels == NULL)
+                        return -1;
+                dump->levels = levels;
+                dump->cap = cap;
         }
-        dump->depth--;
-        if (add_line(dump) < 0)
-                goto done;
-        rc = add(dump, "}", 1);
-done:
-        mem_free(members);
-        return rc;
+        if (json_is_object(container)) {
+                level.members = sorted_members(container, count, dump->err);
+                if (level.members == NULL)
+                        return -1;
+        }
+        dump->levels[dump->depth++] = level;
+        return add(dump, level.members != NULL ? "{" : "[", 1);
 }
 
+static int
+close_level(struct dump *dump)
+{
+        struct member *members = dump->levels[--dump->depth].members;
+        bool object = members != NULL;
+
+        mem_free(members);
+        if (add_line(dump) < 0)
+                return -1;
+        return add(dump, object ? "}" : "]", 1);
+}
+
+/* Write a scalar or an empty container; open any other one. */
 static int
 dump_value(struct dump *dump, const json_t *value)
 {
-        if (dump->depth > JSON_DEPTH_MAX)
-                return err_set(
-                    dump->err, ERR_TOO_BIG, "JSON is nested more than %d deep", JSON_DEPTH_MAX);
         switch (json_typeof(value)) {
         case JSON_OBJECT:
-                return dump_object(dump, value);
+                if (json_object_size(value) > 0)
+                        return open_level(dump, value, json_object_size(value));
+                return add(dump, "{}", 2);
         case JSON_ARRAY:
-                return dump_array(dump, value);
+                if (json_array_size(value) > 0)
+                        return open_level(dump, value, json_array_size(value));
+                return add(dump, "[]", 2);
         case JSON_STRING:
                 return dump_string(dump, json_string_value(value), json_string_length(value));
         case JSON_INTEGER:
@@ -236,6 +225,39 @@ dump_value(struct dump *dump, const json_t *value)
         return add(dump, "null", 4);
 }
 
+/* The next child of the deepest level. */
+static int
+dump_child(struct dump *dump)
+{
+        struct level *level = &dump->levels[dump->depth - 1];
+        size_t idx = level->next++;
+
+        if ((idx > 0 && add(dump, ",", 1) < 0) || add_line(dump) < 0)
+                return -1;
+        if (level->members == NULL)
+                return dump_value(dump, json_array_get(level->container, idx));
+
+        const struct member *member = &level->members[idx];
+        if (dump_string(dump, member->key, member->key_len) < 0 ||
+            add(dump, ": ", dump->indent != 0 ? 2 : 1) < 0)
+                return -1;
+        return dump_value(dump, member->value);
+}
+
+static int
+dump_all(struct dump *dump, const json_t *value)
+{
+        if (dump_value(dump, value) < 0)
+                return -1;
+        while (dump->depth > 0) {
+                const struct level *level = &dump->levels[dump->depth - 1];
+                int rc = level->next < level->count ? dump_child(dump) : close_level(dump);
+                if (rc < 0)
+                        return -1;
+        }
+        return 0;
+}
+
 int
 json_dump(const struct json *value, int indent, struct buf *out, struct err *err)
 {
@@ -243,13 +265,14 @@ json_dump(const struct json *value, int indent, struct buf *out, struct err *err
         size_t before = out->len;
 
         dump.indent = indent < 0 ? 0 : indent > INDENT_MAX ? INDENT_MAX : (size_t)indent;
-        if (dump_value(&dump, json_inner(value)) < 0) {
+        int rc = dump_all(&dump, json_inner(value));
+        if (rc < 0 && out->data != NULL) {
                 /* Leave no half of a value behind. */
-                if (out->data != NULL) {
-                        out->len = before;
-                        out->data[before] = '\0';
-                }
-                return -1;
+                out->len = before;
+                out->data[before] = '\0';
         }
-        return 0;
+        while (dump.depth > 0)
+                mem_free(dump.levels[--dump.depth].members);
+        mem_free(dump.levels);
+        return rc;
 }

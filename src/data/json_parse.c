@@ -10,8 +10,14 @@ static json_t *
 load(const char *text, size_t len, json_error_t *error)
 {
         json_begin();
-        return json_loadb(
-            text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, error);
+        json_t *value =
+            json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, error);
+        if (value != NULL && json_ran_out()) {
+                /* jansson's scanner loses a character, and goes on, when its buffer cannot grow. */
+                json_decref(value);
+                return NULL;
+        }
+        return value;
 }
 
 static size_t
