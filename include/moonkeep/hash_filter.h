@@ -31,7 +31,9 @@ struct source *hash_source(struct source *src, struct stream_digest *digest, str
  * expect_source: like hash_source, and compares: each part as soon as it is
  * complete with the expected digests (count x SHA256_SIZE raw bytes,
  * borrowed), and the length with expected_bytes.  A difference is ERR_CORRUPT
- * and says which part and which byte range.  Takes src (on failure, too).
+ * and says which part and which byte range; a count that does not fit the length
+ * is ERR_INVALID.  part_size 0 is DIGEST_PART_SIZE.  Takes src (on failure,
+ * too).
  */
 struct source *expect_source(struct source *src, const unsigned char *expected, size_t count,
     size_t part_size, uint64_t expected_bytes, struct err *err);

@@ -74,6 +74,11 @@ int stream_drain(
     struct source *src, struct progress *progress, struct cancel *cancel, struct err *err);
 
 /*
+ * Constructors of filters nest, as in codec_source(file_source(...), ...): a
+ * NULL source passes through, and the err of the inner one stays.
+ */
+
+/*
  * progress_source: counts what passes into progress->bytes_in.  Takes src (on
  * failure, too).  progress must outlive the source.
  */
@@ -81,7 +86,12 @@ struct source *progress_source(struct source *src, struct progress *progress, st
 
 /*
  * readahead_source: a thread of its own reads src ahead into a ring of
- * chunks x STREAM_CHUNK bytes.  Takes src (on failure, too).
+ * chunks x STREAM_CHUNK bytes (at least 2, at most 256 chunks).  Takes src (on
+ * failure, too).
+ *
+ * source_free waits for the thread, and the thread for src: who frees it
+ * before its end triggers the token that src was made with first, so that a
+ * read that waits (for a network, a process) ends at once.
  */
 struct source *readahead_source(
     struct source *src, unsigned chunks, struct cancel *cancel, struct err *err);

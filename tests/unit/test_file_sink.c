@@ -297,7 +297,7 @@ write_once(void *arg, struct err *err)
         char file[600], dir[600];
 
         snprintf(dir, sizeof(dir), "%s/new", (const char *)arg);
-        snprintf(file, sizeof(file), "%s/file", dir);
+        snprintf(file, sizeof(file), "%s/new/file", (const char *)arg);
         int rc = file_write(file, "some bytes", 10, &opts, err);
         if (rc == 0)
                 CHECK(unlink(file) == 0);
