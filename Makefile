@@ -57,23 +57,18 @@ LUA_SRC  := $(shell find lua recipes -name '*.lua' 2>/dev/null | LC_ALL=C sort)
 # Targets that call make again use all processors unless told otherwise.
 SUBMAKE   = $(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all help
+.PHONY: all
 all: $(OUT)/moonkeep
-
-help:
-	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
 # `sudo make`: root installs packages, and the owner of the tree builds in it.
 ifeq ($(shell id -u):$(SUDO_UID),0:$(shell stat -c %u .))
 ifneq ($(SUDO_UID),0)
-ifeq ($(filter install,$(MAKECMDGOALS)),)
 AS_OWNER := setpriv --reuid=$(SUDO_UID) --regid=$(SUDO_GID) --init-groups \
             env -u SUDO_UID HOME=$(shell getent passwd $(SUDO_UID) | cut -d: -f6)
 endif
 endif
-endif
 
-ifneq ($(AS_OWNER),)
+ifneq ($(and $(AS_OWNER),$(if $(filter install,$(MAKECMDGOALS)),,wrap)),)
 GOALS := $(or $(MAKECMDGOALS),all)
 .PHONY: as-owner $(GOALS)
 $(GOALS): as-owner ;
@@ -81,6 +76,10 @@ as-owner:
 	@scripts/bootstrap build $(filter test check,$(GOALS))
 	@$(AS_OWNER) $(MAKE) $(GOALS)
 else
+
+.PHONY: help
+help:
+	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
 ## make            build build/moonkeep
 $(OUT)/moonkeep: $(OBJ) $(OUT)/obj/main.o $(OUT)/obj/gen/scripts.o
@@ -194,7 +193,7 @@ format:
 
 ## make install    the program and its manual pages, below DESTDIR and PREFIX (/usr/local)
 install:
-	@$(SUBMAKE) all
+	@$(AS_OWNER) $(SUBMAKE) all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 $(OUT)/moonkeep $(DESTDIR)$(PREFIX)/bin/moonkeep
 	$(foreach page,$(wildcard docs/man/*.1),\
