@@ -74,7 +74,8 @@ next_record(const char **data, size_t *len, struct record *record)
         if (end < space + 4 || end[-1] != '\n')
                 return -1;
         const char *equals = memchr(space + 1, '=', (size_t)(end - space) - 2);
-        if (equals == NULL || equals == space + 1)
+        if (equals == NULL || equals == space + 1 ||
+            memchr(space + 1, '\0', (size_t)(equals - space) - 1) != NULL)
                 return -1;
         *record = (struct record){
                 .key = space + 1,

@@ -558,6 +558,9 @@ TEST(refuses_broken_pax_headers)
         begin();
         PAX('x', "14 path=a\0b\0c\n");
         refuse(ERR_CORRUPT, "impossible value");
+        begin();
+        PAX('x', "12 pa\0h=new\n");
+        refuse(ERR_CORRUPT, "not made of records");
 }
 
 TEST(a_global_header_may_comment_but_not_rename)
