@@ -21,7 +21,7 @@ err_init(struct err *err)
         memset(err, 0, sizeof(*err));
 }
 
-static void
+__attribute__((format(printf, 4, 0))) static void
 set(struct err *err, enum err_code code, int sys, const char *fmt, va_list args)
 {
         err_init(err);

@@ -4,8 +4,11 @@
 #include <signal.h>
 #include <stddef.h>
 
-/* Enough for a worker with a few KiB of err and I/O structs on each level of OpenSSL or curl. */
-#define STACK_SIZE ((size_t)512 * 1024)
+/*
+ * Enough for a parser that recurses (jansson, 2048 levels) and for what OpenSSL
+ * and sanitizers take; only what is touched is memory.
+ */
+#define STACK_SIZE ((size_t)1024 * 1024)
 
 /* The signals that a fault raises on its own thread stay open, for sanitizers and debuggers. */
 static void
