@@ -41,8 +41,14 @@ token_of(const struct task *task)
         return task->shield_count != 0 ? task->shields[task->shield_count - 1].token : task->token;
 }
 
-static void
-drop(struct task *task)
+void
+task_hold(struct task *task)
+{
+        task->holders++;
+}
+
+void
+task_release(struct task *task)
 {
         if (--task->holders != 0)
                 return;
@@ -138,7 +144,7 @@ end(struct task *task, int results)
         if (task->waiter != NULL)
                 task_wake(task->waiter);
         task->waiter = NULL;
-        drop(task);
+        task_release(task);
 }
 
 void
@@ -279,7 +285,7 @@ handle_close(void *object)
         struct handle *handle = object;
 
         if (handle->task != NULL)
-                drop(handle->task);
+                task_release(handle->task);
         handle->task = NULL;
 }
 
@@ -373,7 +379,7 @@ spawn(lua_State *L)
         struct handle *handle = lx_new(L, &handle_class, sizeof(*handle));
         lua_insert(L, 1); /* handle fn args */
         handle->task = task_start(vm_of(L), L, nargs);
-        handle->task->holders++;
+        task_hold(handle->task);
         lua_settop(L, 1);
         return 1;
 }

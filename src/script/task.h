@@ -61,4 +61,8 @@ int lx_job_wait(lua_State *L, int idx, struct lx_job *job);
 /* vm_step: for vm.c: run what is ready, then wait once.  Returns false when no task is left. */
 struct task *task_start(struct vm *vm, lua_State *L, int nargs);
 
+/* task_hold, task_release: keep an ended task, for its result. */
+void task_hold(struct task *task);
+void task_release(struct task *task);
+
 #endif

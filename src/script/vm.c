@@ -236,7 +236,10 @@ vm_main(int argc, char **argv)
                 lua_pushstring(vm.L, argv[idx]);
                 lua_rawseti(vm.L, -2, idx);
         }
-        status = run(&vm, task_start(&vm, vm.L, 1));
+        struct task *root = task_start(&vm, vm.L, 1);
+        task_hold(root);
+        status = run(&vm, root);
+        task_release(root);
 
 out:
         if (vm.L != NULL)
