@@ -129,7 +129,7 @@ feed_open_file(struct tsdb_check *check, const struct tsdb_name *name, int fd, s
                 return tsdb_feed_fail(check, name, err);
         }
         if (!S_ISREG(st.st_mode)) {
-                err_set(err, ERR_UNSUPPORTED, "it is not a regular file");
+                err_set(err, ERR_UNSUPPORTED, "it is no regular file");
                 return tsdb_feed_fail(check, name, err);
         }
         if (name->kind == TSDB_INDEX)
@@ -154,7 +154,7 @@ feed_file(struct tsdb_check *check, const struct tsdb_name *name, const char *pa
         int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 
         if (fd < 0 && errno == ELOOP) {
-                err_set(err, ERR_UNSUPPORTED, "it is not a file but a link");
+                err_set(err, ERR_UNSUPPORTED, "it is a link");
                 return tsdb_feed_fail(check, name, err);
         }
         if (fd < 0) {

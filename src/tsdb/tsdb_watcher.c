@@ -26,10 +26,12 @@ watch_entry(void *arg, const struct tar_entry *entry, struct err *err)
                         check->ignored++;
                 return 0;
         default:
-                if (entry->type == TAR_FILE)
+                if (entry->type == TAR_FILE && !entry->sparse)
                         return tsdb_feed_begin(check, &name, entry->size, err);
-                err_set(err, ERR_UNSUPPORTED, "it is not a file but a %s",
-                    is_dir ? "directory" : "link or a device");
+                err_set(err, ERR_UNSUPPORTED, "it is %s",
+                    is_dir                    ? "a directory"
+                    : entry->type == TAR_FILE ? "stored with holes"
+                                              : "a link or a device");
                 return tsdb_feed_fail(check, &name, err);
         }
 }

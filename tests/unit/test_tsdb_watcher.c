@@ -94,7 +94,21 @@ TEST(a_link_in_the_place_of_a_file_is_not_taken_for_it)
 {
         start();
         CHECK_ERR(watch_name(&watcher, MADE_ULID "/index", TAR_HARDLINK, &err) != 0, err,
-            ERR_UNSUPPORTED, "block " MADE_ULID ": index: it is not a file");
+            ERR_UNSUPPORTED, "block " MADE_ULID ": index: it is a link");
+        tsdb_check_free(check);
+}
+
+TEST(a_file_stored_with_holes_is_not_taken_for_damage)
+{
+        struct tar_entry entry = { .name = MADE_ULID "/chunks/000001",
+                .name_len = 40,
+                .type = TAR_FILE,
+                .size = 10,
+                .sparse = true };
+
+        start();
+        CHECK_ERR(watcher.entry(watcher.arg, &entry, &err) != 0, err, ERR_UNSUPPORTED,
+            "chunks/000001: it is stored with holes");
         tsdb_check_free(check);
 }
 
