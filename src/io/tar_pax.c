@@ -30,7 +30,7 @@ parse_decimal(const char *text, size_t len, uint64_t max, uint64_t *value)
                 if (text[pos] < '0' || text[pos] > '9')
                         return -1;
                 unsigned digit = (unsigned)(text[pos] - '0');
-                if (number > (max - digit) / 10)
+                if (number > max / 10 || digit > max - number * 10)
                         return -1;
                 number = number * 10 + digit;
         }

@@ -545,8 +545,9 @@ TEST(refuses_types_that_it_does_not_know)
 TEST(refuses_broken_pax_headers)
 {
         static const char *const broken[] = { "nonsense", "99 path=a\n", "8 path=a\n", "10 path=ab",
-                "5 =a\n", "7 path\n", "0 path=a\n", "8 path=\n", "13 mtime=abc\n", "8 size=\n",
-                "11 size=-1\n", "30 size=99999999999999999999\n", "18446744073709551617 a=b\n" };
+                "5 =a\n", "9 a\n", "7 path\n", "0 path=a\n", "8 path=\n", "13 mtime=abc\n",
+                "8 size=\n", "11 size=-1\n", "30 size=99999999999999999999\n",
+                "18446744073709551617 a=b\n" };
 
         for (size_t idx = 0; idx < sizeof(broken) / sizeof(broken[0]); idx++) {
                 begin();
