@@ -4,7 +4,6 @@
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "moonkeep/secret.h"
 #include "moonkeep/vm.h"
@@ -17,9 +16,6 @@ main(int argc, char **argv)
         /* Names in archives are bytes; without this libarchive warns on UTF-8 ones. */
         if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
                 (void)setlocale(LC_CTYPE, "");
-
-        /* What we write may hold secrets of others: nobody else reads it. */
-        umask(077);
 
         /* A closed pipe and a file size limit are errors of write(2), not ends of the process. */
         signal(SIGPIPE, SIG_IGN);

@@ -1,0 +1,183 @@
+--- A backup in the making: its lock, its artifacts, its manifest.
+---
+--- A backup is a folder SYSTEM/INSTANCE/TIME/ in a store; it exists from the
+--- moment when its manifest.json, written last, is there.
+
+local check = require "backup.check"
+local clock = require "clock"
+local failure = require "failure"
+local lock = require "store.lock"
+local manifest = require "backup.manifest"
+local name = require "backup.name"
+local shelf = require "backup.shelf"
+local stream = require "stream"
+
+local backup = {}
+
+local Backup = {}
+Backup.__index = Backup
+
+--- Begin a backup: decides its name.  Call it between steps.
+--- @param ctx table
+--- @param store table
+--- @param system string "prometheus"
+--- @param instance string "main"
+function backup.begin(ctx, store, system, instance)
+  if not name.is_part(instance) then
+    failure.raise("usage", ("\"%s\" is no instance's name: letters, digits, '.', '_' and '-'"):format(instance))
+  end
+  local time = clock.compact(ctx:now())
+  -- Where the store cannot exclude, no two runs may share a folder.
+  if not store.can.exclusive then
+    time = time .. "-" .. ctx.run:match("%w+$")
+  end
+  local prefix = ("%s/%s/%s/"):format(system, instance, time)
+  return setmetatable({
+    ctx = ctx, store = store, system = system, instance = instance, time = time, prefix = prefix,
+    name = prefix:sub(1, -2), lock = lock.new(store, system .. "/" .. instance, ctx.run),
+  }, Backup)
+end
+
+--- Take the lock of the instance, and refuse a clock that was set back.
+--- @return table {number}
+function Backup:acquire()
+  local number = self.lock:acquire()
+  local ok, others = pcall(shelf.list, self.store, { system = self.system, instance = self.instance })
+  if not ok and not failure.is(others, "not_found") then
+    error(others, 0)
+  end
+  local newest = ok and others[#others]
+  if newest and newest.time >= self.time then
+    failure.raise("refused", ("the newest backup of %s/%s is of %s, and the clock says %s")
+      :format(self.system, self.instance, newest.time, self.time),
+      { hint = "set the clock right; if that backup is from the future, move its folder away" })
+  end
+  self.store:sweep(self.prefix)
+  return { number = number }
+end
+
+--- Give the lock back.
+function Backup:release()
+  self.lock:release()
+end
+
+--- Remove what was written, unless the manifest made it a backup.
+function Backup:discard()
+  if self.store:stat(self.prefix .. manifest.FILE) == nil then
+    self.store:remove_all(self.prefix, "it is no complete backup")
+  end
+end
+
+local CODECS = { zst = "zstd", gz = "gzip" }
+
+--- Digest what lies in the store under a key.
+local function digest_stored(self, artifact_name)
+  local source, digest = stream.digest(self.store:read(self.prefix .. artifact_name),
+    self.store.can.whole_digest)
+  do
+    local closing <close> = source
+    stream.drain(closing)
+  end
+  local result = digest:result()
+  result.name, result.codec = artifact_name, "none"
+  return result
+end
+
+--- Stream a tar into the store as an artifact, with a catalog of its entries.
+--- The name's ending decides the compression: .tar.zst, .tar.gz or .tar.
+--- Takes the source.
+--- @param artifact_name string "tsdb.tar.zst"
+--- @param source table
+--- @param options? table level, watcher (sees the entries), progress
+--- @return table list of artifacts for the manifest: the tar and its catalog
+function Backup:put_tar(artifact_name, source, options)
+  options = options or {}
+  local stem, ending = artifact_name:match("^(.-)%.tar%.?(%a*)$")
+  local codec = CODECS[ending] or "none"
+  local catalog_name = stem .. ".catalog.jsonl"
+
+  local source_closing <close> = source
+  self.store:sweep(self.prefix)
+  local catalog_sink <close> = self.store:create(self.prefix .. catalog_name)
+  local sink <close> = self.store:create(self.prefix .. artifact_name)
+  local catalog = stream.catalog(catalog_sink)
+  local digest
+  if options.progress then
+    source = stream.counted(source, options.progress)
+  end
+  source = stream.tar_scan(source, catalog, options.watcher)
+  source = stream.compress(source, codec, options.level)
+  source, digest = stream.digest(source, self.store.can.whole_digest)
+  self.lock:held(stream.copy, source, sink, options.progress)
+  stream.commit(catalog_sink)
+  stream.commit(sink)
+
+  local artifact = digest:result()
+  artifact.name, artifact.codec, artifact.format = artifact_name, codec, "tar"
+  artifact.catalog = catalog_name
+  artifact.entries, artifact.file_bytes = catalog:count()
+  return { artifact, digest_stored(self, catalog_name) }
+end
+
+--- Store a small text as an artifact.
+--- @return table list of artifacts for the manifest
+function Backup:put_text(artifact_name, text)
+  self.store:put(self.prefix .. artifact_name, text)
+  return { digest_stored(self, artifact_name) }
+end
+
+--- The manifest of what was put, not yet published.
+--- @param fields table artifacts (lists as put_tar returns them), content, target, partial
+function Backup:manifest(fields)
+  local artifacts = {}
+  for _, list in ipairs(fields.artifacts) do
+    for _, artifact in ipairs(list) do
+      artifacts[#artifacts + 1] = artifact
+    end
+  end
+  return {
+    system = self.system, instance = self.instance, time = self.time, run = self.ctx.run,
+    recipe = fields.recipe, tool = "moonkeep " .. require("_os").version, target = fields.target,
+    artifacts = artifacts, content = fields.content, partial = fields.partial,
+  }
+end
+
+--- Read back what was put, before the manifest makes it a backup.
+--- @param book table of Backup:manifest
+--- @param watchers? table artifact name -> watcher
+--- @return table {artifacts, bytes, content_bytes}
+function Backup:read_back(book, watchers, progress)
+  return self.lock:held(check.backup, self.store, self.prefix, book, "content",
+    { watchers = watchers, progress = progress })
+end
+
+--- Publish: the digests for sha256sum, the manifest, the record of the reading back.
+--- @param book table of Backup:manifest
+--- @param checked table of read_back
+function Backup:publish(book, checked)
+  self.lock:check()
+  local lines = {}
+  for _, artifact in ipairs(book.artifacts) do
+    if artifact.sha256 then
+      lines[#lines + 1] = ("%s  %s\n"):format(artifact.sha256, artifact.name)
+    end
+  end
+  if #lines > 0 then
+    self.store:put(self.prefix .. "SHA256SUMS", table.concat(lines),
+      { why = "so that sha256sum -c can check it" })
+  end
+  local ok, e = pcall(self.store.put, self.store, self.prefix .. manifest.FILE, manifest.encode(book),
+    { exclusive = true, why = "it makes this a backup" })
+  if not ok then
+    -- A crash between writing it and saying so: it is there, and it is ours.
+    local entry = failure.is(e, "exists") and { prefix = self.prefix, name = self.name }
+    if not entry or shelf.manifest(self.store, entry).run ~= self.ctx.run then
+      error(e, 0)
+    end
+  end
+  check.record(self.store, self.prefix, { level = "content", result = "good", checked = checked,
+    run = self.ctx.run })
+  return { name = self.name }
+end
+
+return backup

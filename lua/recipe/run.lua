@@ -1,0 +1,285 @@
+--- Runs: start, resume, roll back.  docs/design/durable-steps.md states the
+--- state machine; this file performs its transitions.
+
+local clock = require "clock"
+local context = require "recipe.context"
+local definition = require "recipe.definition"
+local digest = require "digest"
+local effect = require "effect"
+local failure = require "failure"
+local journal = require "recipe.journal"
+local json = require "json"
+local os_ = require "_os"
+local params = require "recipe.params"
+local plan = require "recipe.plan"
+local replay = require "recipe.replay"
+local state = require "recipe.state"
+local task = require "task"
+
+local run = {}
+
+--- How long undoing may take: after a cancel (Kubernetes kills the pod after
+--- 30 s), and after a failure.
+local UNDO_AFTER_CANCEL_MS = 20000
+local UNDO_MS = 15 * 60000
+
+local EXIT_PARTIAL = 3
+
+local function exit_status(code)
+  for _, row in ipairs(os_.errors()) do
+    if row.code == code then
+      return row.status
+    end
+  end
+  return 1
+end
+
+--- Undo and clean up, in reverse order; what was done before a crash is skipped.
+--- @return boolean|nil undone: nil nothing was to be undone, false something could not be
+local function unwind(self, ctx, good)
+  local past = replay.new(self.journal.events)
+  local undone
+  for index = #ctx._stack, 1, -1 do
+    local entry = ctx._stack[index]
+    local wanted = entry.kind == "cleanup" or not good
+    if wanted and entry.kind == "undo" and undone == nil then
+      undone = true
+    end
+    if wanted and not past:was_undone(index) then
+      self.journal:add { event = "undo_start", index = index, kind = entry.kind, text = entry.text }
+      local ok, e = pcall(effect.with, { inside = "undo" }, entry.fn, entry.args)
+      if ok then
+        self.journal:add { event = "undo_done", index = index }
+        self.ui:event { kind = entry.kind .. "_done", text = entry.text }
+      else
+        e = failure.of(e)
+        self.journal:add { event = "undo_fail", index = index, error = failure.plain(e) }
+        self.ui:event { kind = entry.kind .. "_fail", text = entry.text, error = e }
+        undone = false
+      end
+    end
+  end
+  return undone
+end
+
+--- Run the recipe's line to its end or its failure, unwind, and write the end.
+local function execute(self)
+  local ctx = context.new(self)
+  local ok, result = pcall(self.recipe.def.run, ctx, self.opened)
+  if ok and result ~= nil then
+    ok, result = pcall(function()
+      return json.decode(failure.during("the result of the recipe", json.encode, result))
+    end)
+  end
+
+  local outcome = { run = self.id, recipe = self.recipe.id }
+  if self.rolling_back then
+    outcome.status = "rolled back"
+    outcome.exit = 0
+    if not ok and result ~= context.UNWIND then
+      -- The line itself cannot be followed again; what was registered before is undone.
+      outcome.error = failure.plain(result)
+    end
+  elseif ok then
+    outcome.status = (self.warnings or 0) > 0 and "partial" or "ok"
+    outcome.exit = outcome.status == "ok" and 0 or EXIT_PARTIAL
+    outcome.result = result
+  else
+    local e = failure.of(result)
+    outcome.status = e.code == "cancelled" and "cancelled" or "failed"
+    outcome.exit = exit_status(e.code)
+    outcome.error = failure.plain(e)
+    outcome.traceback = e.traceback
+  end
+
+  local good = outcome.status == "ok" or outcome.status == "partial"
+  if not self.rolling_back then
+    self.journal:add { event = "unwind", status = outcome.status, exit = outcome.exit,
+      result = outcome.result, error = outcome.error }
+  end
+  if not good then
+    self.ui:event { kind = "failed", outcome = outcome, undoing = #ctx._stack > 0 }
+  end
+  local limit = (outcome.status == "cancelled" or task.cancelled()) and UNDO_AFTER_CANCEL_MS or UNDO_MS
+  outcome.undone = task.shielded(limit, unwind, self, ctx, good)
+  if outcome.undone == false then
+    if good then
+      outcome.status, outcome.exit = "partial", EXIT_PARTIAL
+    elseif outcome.status == "rolled back" then
+      outcome.exit = 1
+    end
+  end
+  self.journal:add { event = "end", status = outcome.status, exit = outcome.exit,
+    undone = outcome.undone, result = outcome.result, error = outcome.error }
+  self.journal:close()
+  outcome.warnings = self.warnings or 0
+  return outcome
+end
+
+--- What must be the same for a resumed run to be the same run.
+local function digests(recipe, values)
+  return {
+    recipe = recipe.digest,
+    library = definition.library_digest(),
+    params = digest.sha256(json.encode(values)),
+  }
+end
+
+local function new_id()
+  return clock.compact(clock.now()):sub(1, 15) .. "-" .. os_.random_id(4)
+end
+
+--- Follow the recipe's line with every change listed instead of made.
+local function make_plan(self)
+  self.plan = plan.new(function(entry)
+    self.ui:event { kind = "plan", entry = entry }
+  end)
+  local ctx = context.new(self)
+  local ok, e = pcall(self.recipe.def.run, ctx, self.opened)
+  if not ok and e ~= effect.plan_end then
+    error(e, 0)
+  end
+  if not ok then
+    local rest = {}
+    for _, step in ipairs(self.recipe.def.steps) do
+      if ctx._done[step[1]] == nil and not ctx._keys[step[1]] then
+        rest[#rest + 1] = step
+      end
+    end
+    self.plan:unknown(rest)
+  end
+  return { recipe = self.recipe.id, status = "planned", exit = self.plan.complete and 0 or EXIT_PARTIAL,
+    plan = self.plan.entries, complete = self.plan.complete, warnings = self.warnings or 0 }
+end
+
+--- Run a recipe.
+--- @param id string
+--- @param given table option name -> list of texts
+--- @param options table {plan, yes, state, ui}
+--- @return table outcome {run, recipe, status, exit, result, error, undone, warnings}
+function run.start(id, given, options)
+  local recipe = definition.load(id)
+  local specs = recipe.def.params or {}
+  local values, origins = params.parse(id, specs, given)
+  local self = {
+    recipe = recipe, values = values, opened = params.open(specs, values),
+    ui = options.ui, yes = options.yes,
+  }
+  self.id = options.plan and "plan" or new_id()
+  self.ui:event { kind = "begin", run = self.id, recipe = recipe, values = values,
+    origins = origins, plan = options.plan }
+  if options.plan then
+    return make_plan(self)
+  end
+
+  local host, process = os_.host(), os_.process()
+  self.journal = journal.create(state.dir(options.state), self.id)
+  self.journal:add {
+    event = "run", run = self.id, recipe = id, params = values, digests = digests(recipe, values),
+    version = os_.version, host = host.name, pid = process.pid, user = process.user,
+    boot = host.boot_id, yes = options.yes or nil,
+  }
+  return execute(self)
+end
+
+--- Open a run's journal to go on, and check that the same code would run.
+local function reopen(typed, options, what)
+  local dir = state.dir(options.state)
+  local id = state.find(dir, typed)
+  local book = journal.open(dir, id)
+  local first = book.events[1]
+  if first.event ~= "run" or type(first.params) ~= "table" then
+    failure.raise("journal", ("the journal of %s does not begin with a run"):format(id))
+  end
+  local summary = state.summarize(book.events, false)
+  local recipe = definition.load(first.recipe)
+  local now = digests(recipe, first.params)
+  for _, name in ipairs { "params", "recipe", "library" } do
+    if now[name] ~= first.digests[name] and not options.with_changes then
+      failure.raise("changed", ("cannot %s %s: the %s changed since it began"):format(what, id,
+        name == "params" and "recorded parameters" or name == "recipe" and "recipe " .. recipe.id
+          or "library of moonkeep"),
+        { hint = "use the version that began it (" .. tostring(first.version) .. "), or --with-changes to go on with this one" })
+    end
+  end
+  return {
+    id = id, recipe = recipe, values = first.params, journal = book, ui = options.ui,
+    warnings = summary.warnings,
+    yes = options.yes or first.yes, with_changes = options.with_changes,
+    opened = params.open(recipe.def.params or {}, first.params),
+  }, summary
+end
+
+local function was_unwinding(events)
+  local unwinding
+  for _, event in ipairs(events) do
+    if event.event == "unwind" then
+      unwinding = event
+    end
+  end
+  return unwinding
+end
+
+--- Go on with a run that was interrupted.  Raises "refused" for one that ended
+--- or was being undone.
+function run.resume(typed, options)
+  local self, summary = reopen(typed, options, "resume")
+  if summary.status ~= "interrupted" then
+    failure.raise("refused", ("%s ended (%s): there is nothing to resume"):format(self.id, summary.status),
+      { hint = "run it anew: " .. run.command(summary) })
+  end
+  local unwinding = was_unwinding(self.journal.events)
+  if unwinding and unwinding.status ~= "ok" and unwinding.status ~= "partial" then
+    failure.raise("refused", ("%s was being undone when it was interrupted"):format(self.id),
+      { hint = "`moonkeep rollback " .. self.id .. "` finishes that" })
+  end
+  self.journal:add { event = "resume", pid = os_.process().pid, host = os_.host().name,
+    with_changes = options.with_changes or nil }
+  self.ui:event { kind = "begin", run = self.id, recipe = self.recipe, values = self.values,
+    resumed = true }
+  return execute(self)
+end
+
+--- Undo a run that was interrupted, or whose undoing failed.
+function run.rollback(typed, options)
+  local self, summary = reopen(typed, options, "roll back")
+  local interrupted = summary.status == "interrupted"
+  if not interrupted and summary.undone ~= false then
+    failure.raise("refused", ("%s ended (%s): there is nothing to roll back"):format(self.id, summary.status))
+  end
+  self.rolling_back = true
+  self.journal:add { event = "rollback", pid = os_.process().pid, host = os_.host().name,
+    with_changes = options.with_changes or nil }
+  self.ui:event { kind = "begin", run = self.id, recipe = self.recipe, values = self.values,
+    rolling_back = true }
+  return execute(self)
+end
+
+--- The command line that would start such a run again.
+--- @param summary table {recipe, params}
+function run.command(summary)
+  local parts = { "moonkeep run " .. summary.recipe }
+  local names = {}
+  for name in pairs(summary.params or {}) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  local function quote(text)
+    return text:match("^[%w%-_./:=@,+]+$") and text or "'" .. text:gsub("'", "'\\''") .. "'"
+  end
+  for _, name in ipairs(names) do
+    local value = summary.params[name]
+    for _, one in ipairs(type(value) == "table" and #value > 0 and value or { value }) do
+      if one == true then
+        parts[#parts + 1] = "--" .. params.option(name)
+      elseif one == false then
+        parts[#parts + 1] = "--no-" .. params.option(name)
+      elseif type(one) ~= "table" then
+        parts[#parts + 1] = "--" .. params.option(name) .. " " .. quote(tostring(one))
+      end
+    end
+  end
+  return table.concat(parts, " ")
+end
+
+return run

@@ -1,0 +1,63 @@
+--- Secrets: opaque values that can be passed on, but not read, printed or journalled.
+
+local failure = require "failure"
+local fs = require "_fs"
+local native = require "_secret"
+local os_ = require "_os"
+local proc = require "_proc"
+
+local secret = {}
+
+--- Bound on a secret's length, in bytes.
+local MAX = 64 * 1024
+
+--- Is the value a secret?
+function secret.is(value)
+  return native.is(value)
+end
+
+--- A string with every known secret in it starred out.
+function secret.redact(text)
+  return native.redact(text)
+end
+
+local function strip(text)
+  return (text:gsub("[\r\n]+$", ""))
+end
+
+--- Fetch a secret from where its reference says:
+--- "env:NAME", "file:PATH" or "command:PROGRAM ARG..." (its first line of output).
+--- @param name string the parameter, for messages
+function secret.fetch(reference, name)
+  local kind, rest = reference:match("^(%a+):(.+)$")
+  local value
+  if kind == "env" then
+    value = os_.getenv(rest)
+    if value == nil then
+      failure.raise("usage", ("--%s: the environment has no %s"):format(name, rest))
+    end
+  elseif kind == "file" then
+    value = failure.during(("cannot read the secret for --%s"):format(name), fs.read, rest, MAX)
+    if value == nil then
+      failure.raise("usage", ("--%s: there is no file \"%s\""):format(name, rest))
+    end
+    value = strip(value)
+  elseif kind == "command" then
+    local words = require("words")
+    local done = proc.run { argv = words.split(rest), output_max = MAX, stall_ms = 60000 }
+    if done.status ~= 0 then
+      failure.raise("process", ("--%s: the command for the secret ended with status %d")
+        :format(name, done.status))
+    end
+    value = strip(done.stdout)
+  else
+    failure.raise("usage", ("--%s takes env:NAME, file:PATH or command:PROGRAM, never the secret itself")
+      :format(name))
+  end
+  if value == "" then
+    failure.raise("usage", ("--%s: the secret is empty"):format(name))
+  end
+  return native.new(value)
+end
+
+return secret

@@ -1,0 +1,174 @@
+--- Exclusion in a store by create-only objects: locks/NAME/00000001.
+---
+--- The record with the highest number counts: held until it is released or
+--- not renewed for STALE_MS.  Taking over creates the next number, which only
+--- one can; a holder that sees a higher number than its own must stop.
+
+local clock = require "clock"
+local failure = require "failure"
+local json = require "json"
+local os_ = require "_os"
+local task = require "task"
+
+local lock = {}
+
+local RENEW_MS = 20000
+local STALE_MS = 120000
+local RECORD_MAX = 64 * 1024
+
+--- How often another number may win before we give up.
+local TRIES = 5
+
+local Lock = {}
+Lock.__index = Lock
+
+local function record(self, fields)
+  local process = os_.process()
+  local host = os_.host()
+  local value = {
+    run = self.run, host = host.name, boot = host.boot_id, pid = process.pid,
+    started = os_.started(process.pid), user = process.user, renewed = clock.now(),
+  }
+  for name, field in pairs(fields or {}) do
+    value[name] = field
+  end
+  return json.encode(value)
+end
+
+--- The newest record: number, {run, host, ..., released}; 0 and nil when there is none.
+local function newest(self)
+  local ok, entries = pcall(self.store.list, self.store, self.prefix)
+  if not ok then
+    if failure.is(entries, "not_found") then
+      return 0, nil
+    end
+    error(entries, 0)
+  end
+  local number, key = 0, nil
+  for _, entry in ipairs(entries) do
+    local digits = entry.key:match("/(%d%d%d%d%d%d%d%d)$")
+    if digits and tonumber(digits) > number then
+      number, key = math.tointeger(tonumber(digits)), entry.key
+    end
+  end
+  if key == nil then
+    return 0, nil
+  end
+  local text = self.store:get(key, RECORD_MAX)
+  local read, value = pcall(json.decode, text or "")
+  -- A record that cannot be read holds: somebody wrote it.
+  return number, read and value or { run = "?", host = "?", renewed = clock.now() }
+end
+
+local function key_of(self, number)
+  return ("%s%08d"):format(self.prefix, number)
+end
+
+--- Is the process that wrote the record gone for sure?
+local function is_dead(holder)
+  local host = os_.host()
+  if holder.host ~= host.name then
+    return false
+  elseif holder.boot ~= host.boot_id then
+    return true
+  end
+  return holder.pid ~= nil and os_.started(holder.pid) ~= holder.started
+end
+
+local function busy(self, holder)
+  local age = clock.now() - (holder.renewed or 0)
+  failure.raise("locked", ("%s is in use by run %s on %s (pid %s, renewed %s ago)"):format(self.name,
+    holder.run, holder.host, holder.pid or "?", require("words").duration(math.max(age, 0))), {
+    hint = ("wait for it; if it is dead, its lock is free %d s after its last renewal")
+      :format(STALE_MS // 1000),
+  })
+end
+
+--- A lock, not yet held.
+--- @param store table
+--- @param name string "prometheus/main"
+--- @param run string the run's id; a resumed run takes its own lock again
+function lock.new(store, name, run)
+  return setmetatable({ store = store, name = name, run = run, prefix = "locks/" .. name .. "/" }, Lock)
+end
+
+--- Take the lock.  Raises "locked" when another run holds it.
+--- @return integer its number
+function Lock:acquire()
+  for _ = 1, TRIES do
+    local number, holder = newest(self)
+    if holder and not holder.released and holder.run ~= self.run and not is_dead(holder)
+      and clock.now() - (holder.renewed or 0) < STALE_MS then
+      busy(self, holder)
+    end
+    local ok, e = pcall(self.store.put, self.store, key_of(self, number + 1), record(self),
+      { exclusive = true, why = "exclude other runs" })
+    if ok then
+      self.number = number + 1
+      return self.number
+    elseif not failure.is(e, "exists") then
+      error(e, 0)
+    end
+  end
+  failure.raise("locked", ("%s: other runs keep taking the lock"):format(self.name))
+end
+
+--- Raise "locked" when somebody took the lock over, or nobody holds it.
+function Lock:check()
+  local number, holder = newest(self)
+  if holder == nil or holder.run ~= self.run or holder.released then
+    failure.raise("locked", ("%s was taken over by run %s: this run must stop"):format(self.name,
+      holder and holder.run or "?"))
+  end
+  self.number = number
+end
+
+--- Call fn(...) while the lock is renewed; raises "locked" when it is lost meanwhile.
+function Lock:held(fn, ...)
+  self:check()
+  local lost
+  local work = task.spawn(fn, ...)
+  local renewer = task.spawn(function()
+    while true do
+      task.sleep(RENEW_MS)
+      local ok, e = pcall(function()
+        self:check()
+        self.store:put(key_of(self, self.number), record(self))
+      end)
+      if not ok and failure.is(e, "locked") then
+        lost = e
+        work:cancel()
+        return
+      elseif not ok and failure.is(e, "cancelled") then
+        error(e, 0)
+      end
+    end
+  end)
+  local results = table.pack(work:wait())
+  renewer:cancel()
+  renewer:wait()
+  if lost then
+    error(lost, 0)
+  elseif not results[1] then
+    error(results[2], 0)
+  end
+  self:check()
+  return table.unpack(results, 2, results.n)
+end
+
+--- Give the lock back, if this run holds it; older records are removed.
+function Lock:release()
+  local number, holder = newest(self)
+  if holder == nil or holder.run ~= self.run or holder.released then
+    return
+  end
+  self.store:put(key_of(self, number + 1), record(self, { released = true }), { exclusive = true })
+  for _, entry in ipairs(self.store:list(self.prefix)) do
+    local digits = entry.key:match("/(%d%d%d%d%d%d%d%d)$")
+    if digits and tonumber(digits) <= number then
+      self.store:remove(entry.key)
+    end
+  end
+end
+
+return lock

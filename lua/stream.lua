@@ -1,0 +1,108 @@
+--- Streams: sources, filters, sinks.
+---
+--- A source is given away to the filter or the job that uses it; a sink stays
+--- yours until you commit or close it.  Nothing is visible before the commit.
+--- The native objects have :close() and are to-be-closed variables.
+
+local native = require "_stream"
+local tar = require "_tar"
+
+local stream = {}
+
+--- How much is read ahead where a stage gets a thread of its own, in chunks of 256 KiB.
+local AHEAD_CHUNKS = 12
+
+--- Bytes as a source.
+function stream.from_string(bytes)
+  return native.mem_source(bytes)
+end
+
+--- A file of this machine as a source.
+--- @param offset? integer
+--- @param length? integer
+function stream.from_file(path, offset, length)
+  return native.file_source(path, offset or 0, length or -1)
+end
+
+--- A counter for live progress; :get() -> bytes in, bytes out, expected or 0.
+--- @param total? integer expected bytes in
+function stream.progress(total)
+  return native.progress_new(total or 0)
+end
+
+--- Count what passes as bytes in.
+function stream.counted(source, progress)
+  return native.progress(source, progress)
+end
+
+--- Compress; the compressor and all upstream run on a thread of their own.
+--- @param codec string "zstd", "gzip" or "none"
+--- @param level? integer zstd 1-19, gzip 1-3; default 1
+function stream.compress(source, codec, level)
+  if codec == "none" then
+    return source
+  end
+  local reader = native.readahead(source, AHEAD_CHUNKS)
+  return native.readahead(native[codec](reader, level or 1), AHEAD_CHUNKS)
+end
+
+--- Decompress what stream.compress or the tools of that name wrote.
+function stream.decompress(source, codec)
+  if codec == "none" then
+    return source
+  end
+  local reader = native.readahead(source, AHEAD_CHUNKS)
+  return native.readahead(codec == "zstd" and native.unzstd(reader) or native.gunzip(reader),
+    AHEAD_CHUNKS)
+end
+
+--- Digest what passes.
+--- @param whole? boolean also the SHA-256 of all bytes
+--- @return table source, digest with :result() -> {bytes, part_size, parts, root, sha256}
+function stream.digest(source, whole)
+  local digest = native.digest_new(whole or false)
+  return native.digest(source, digest), digest
+end
+
+--- Compare what passes with the digests of a manifest's artifact; raises
+--- "corrupt" saying which part differs.
+--- @param artifact table {bytes, part_size, parts}
+function stream.expect(source, artifact)
+  return native.expect(source, artifact.parts, artifact.part_size, artifact.bytes)
+end
+
+--- Let a tar pass, proven to its end, watched by a catalog and a check (or nil).
+function stream.tar_scan(source, watcher, other)
+  return tar.scan(source, watcher, other)
+end
+
+--- A watcher that writes a JSON line per tar entry to a sink.
+--- @return table catalog with :count() -> entries, bytes of the files
+function stream.catalog(sink)
+  return tar.catalog(sink)
+end
+
+--- Copy a source to its verified end into a sink; does not commit.
+--- @return integer bytes
+function stream.copy(source, sink, progress)
+  return native.copy(source, sink, progress)
+end
+
+--- Read a source to its verified end and drop the bytes.
+--- @return integer bytes
+function stream.drain(source, progress)
+  return native.drain(source, progress)
+end
+
+--- Read a source to its verified end into a string.
+--- @param max integer more bytes raise "too_big"
+function stream.read_all(source, max)
+  return native.read_all(source, max)
+end
+
+--- Make what was written to a sink visible and durable.
+function stream.commit(sink)
+  native.commit(sink)
+end
+
+return stream

@@ -1,0 +1,273 @@
+--- Putting new content in the place of a directory's, so that it can be undone.
+---
+--- All work is done inside the directory itself, and so on its own file system,
+--- below DIR/.moonkeep-swap/: the new content is staged in new/, the old moves
+--- to old/, and undo.json, written before anything else, says how to go back:
+--- that file alone is enough for `moonkeep rollback --target T --dir DIR`.
+---
+--- Every operation may be repeated after a crash:
+---   prepare    makes the place; nothing of the old is touched
+---   exchange   old names out to old/, then new names in from new/
+---   undo       what is not old goes to discarded/, old names come back, the rest is removed
+---   finish     old/ is kept as DIR/.moonkeep-old-RUN (or removed), the place is removed
+
+local failure = require "failure"
+local json = require "json"
+local words = require "words"
+
+local swap = {}
+
+local PLACE = ".moonkeep-swap"
+local OLD_PREFIX = ".moonkeep-old-"
+local RECORD = "undo.json"
+local RECORD_MAX = 64 * 1024 * 1024
+
+--- Names that a file system keeps for itself.
+local KEPT = { ["lost+found"] = true }
+
+local Swap = {}
+Swap.__index = Swap
+
+local function paths(dir)
+  local place = dir .. "/" .. PLACE
+  return { place = place, new = place .. "/new", old = place .. "/old",
+    discarded = place .. "/discarded", record = place .. "/" .. RECORD }
+end
+
+--- A swap of a directory's content.
+--- @param target table
+--- @param dir string absolute path; need not exist yet
+--- @param run string the run's id
+function swap.new(target, dir, run)
+  dir = dir:gsub("(.)/+$", "%1")
+  return setmetatable({ target = target, dir = dir, run = run, at = paths(dir) }, Swap)
+end
+
+--- The names in the directory that are content: not ours, not the file system's.
+local function content(self)
+  local names = {}
+  for _, entry in ipairs(self.target:list(self.dir)) do
+    if not KEPT[entry] and entry:sub(1, #PLACE) ~= PLACE and entry:sub(1, #OLD_PREFIX) ~= OLD_PREFIX then
+      names[#names + 1] = entry
+    end
+  end
+  return names
+end
+
+local function read_record(self)
+  local text = self.target:read(self.at.record, RECORD_MAX)
+  if text == nil then
+    return nil
+  end
+  return failure.during(("cannot read \"%s\""):format(self.at.record), json.decode, text)
+end
+
+--- The directory itself, or the nearest parent that exists.
+local function existing(target, path)
+  while target:stat(path, true) == nil do
+    path = path:match("^(.+)/[^/]*$") or "/"
+  end
+  return path
+end
+
+--- Refuse what would fail half-way: no room, or content that cannot be moved.
+local function check_room(self, there, needed_bytes)
+  local target = self.target
+  local free = target:free(existing(target, self.dir))
+  if free < needed_bytes then
+    failure.raise("full", ("\"%s\" has %s free, and the new data takes %s"):format(self.dir,
+      words.bytes(free), words.bytes(needed_bytes)),
+      { hint = "the old data is kept until the new is proven, so both must fit" })
+  end
+  for _, entry in ipairs(there and content(self) or {}) do
+    local found = target:stat(self.dir .. "/" .. entry)
+    if found and found.dev ~= there.dev then
+      failure.raise("refused", ("\"%s/%s\" lies on another device than \"%s\" and cannot be moved aside")
+        :format(self.dir, entry, self.dir), { hint = "unmount it first" })
+    end
+  end
+end
+
+--- Make the place for new content.  Raises "refused" when another run's is
+--- there, "full" when the new content will not fit.
+--- @param undo table what else undo needs: service (plain), was_running
+--- @param needed_bytes integer size of the new content
+function Swap:prepare(undo, needed_bytes)
+  local target = self.target
+  local there = target:stat(self.dir, true)
+  if there and there.type ~= "dir" then
+    failure.raise("refused", ("\"%s\" is no directory"):format(self.dir))
+  end
+  local record = there and read_record(self)
+  if record and record.run ~= self.run then
+    failure.raise("refused", ("\"%s\" holds what run %s left half-way"):format(self.dir, record.run),
+      { hint = ("undo that first: moonkeep rollback --target %s --dir %s"):format(target.url, self.dir) })
+  elseif record then
+    return
+  end
+  check_room(self, there, needed_bytes)
+  target:make_dirs(self.at.place, 448, "stage the new data and keep the old there")
+  target:write(self.at.record, json.encode({
+    format = "moonkeep-undo", version = 1, run = self.run, dir = self.dir,
+    created = there == nil, undo = undo,
+  }, 2) .. "\n", { why = "how to undo this, should the journal be lost" })
+  target:make_dirs(self.at.old)
+end
+
+--- An empty place for the new content, also when an earlier try left some.
+function Swap:restage()
+  self.target:remove_tree(self.at.new, "an earlier try may have left something")
+  self.target:make_dirs(self.at.new)
+end
+
+--- Where to put the new content.
+function Swap:staging()
+  return self.at.new
+end
+
+local function rename_if(self, from, to, why)
+  if self.target:stat(from) and not self.target:stat(to) then
+    self.target:rename(from, to, why)
+  end
+end
+
+--- Exchange the content.  The server must be stopped.
+--- @return table {old = count, new = count}
+function Swap:exchange()
+  local record = read_record(self)
+  if record == nil then
+    failure.raise("internal", ("\"%s\" is missing"):format(self.at.record))
+  end
+  if record.new == nil then
+    -- From here the record says what is old: nothing has moved before it is written.
+    record.old = json.array(content(self))
+    record.new = json.array(self.target:list(self.at.new))
+    self.target:write(self.at.record, json.encode(record, 2) .. "\n")
+  end
+  for _, entry in ipairs(record.old) do
+    rename_if(self, self.dir .. "/" .. entry, self.at.old .. "/" .. entry, "keep the old data")
+  end
+  for _, entry in ipairs(record.new) do
+    rename_if(self, self.at.new .. "/" .. entry, self.dir .. "/" .. entry, "put the new data in place")
+  end
+  return { old = #record.old, new = #record.new }
+end
+
+--- Give a directory that did not exist before to its owner.
+--- @param owner table {uid, gid, mode, ours}
+function Swap:give_to(owner)
+  local record = read_record(self)
+  if record and record.created then
+    self.target:chmod(self.dir, owner.mode)
+    if not owner.ours then
+      self.target:chown(self.dir, owner)
+    end
+  end
+end
+
+local function kept_at(self, run)
+  return ("%s/%s%s"):format(self.dir, OLD_PREFIX, run)
+end
+
+--- Take what is not old out of the directory.
+local function discard_new(self, record, old_at)
+  local target = self.target
+  local is_old = {}
+  for _, entry in ipairs(record.old) do
+    is_old[entry] = true
+  end
+  target:make_dirs(self.at.discarded)
+  for index, entry in ipairs(content(self)) do
+    local moved_away = target:stat(old_at .. "/" .. entry) ~= nil
+    if not is_old[entry] or moved_away then
+      local to = ("%s/%s"):format(self.at.discarded, entry)
+      if target:stat(to) then
+        to = ("%s.%d"):format(to, index)
+      end
+      target:rename(self.dir .. "/" .. entry, to, "take the new data away")
+    end
+  end
+end
+
+--- Put the old content back; the new, and what a server made of it, is removed.
+--- Without a record there is nothing to undo.  Raises "refused" when the old
+--- content was already removed for good.
+function Swap:undo()
+  local target = self.target
+  local record = target:stat(self.dir, true) and read_record(self)
+  if not record then
+    if target:stat(self.at.place) then
+      target:remove_tree(self.at.place, "nothing had been moved yet")
+    end
+    return
+  end
+  if record.new ~= nil then
+    local old_at = self.at.old
+    if target:stat(old_at) == nil then
+      old_at = kept_at(self, record.run)
+    end
+    if #record.old > 0 and target:stat(old_at) == nil then
+      failure.raise("refused", ("the old data of \"%s\" is gone: the restore was complete"):format(self.dir),
+        { hint = "`moonkeep resume` ends the run" })
+    end
+    discard_new(self, record, old_at)
+    for _, entry in ipairs(record.old) do
+      rename_if(self, old_at .. "/" .. entry, self.dir .. "/" .. entry, "put the old data back")
+    end
+    target:remove_tree(old_at)
+  end
+  target:remove_tree(self.at.place, "the old data is back")
+  if record.created and #target:list(self.dir) == 0 then
+    target:remove_tree(self.dir, "it did not exist before")
+  end
+end
+
+--- End: keep the old content aside, or remove it.  The record goes last.
+--- @param keep boolean
+--- @return string|nil where it is kept
+function Swap:finish(keep)
+  local target = self.target
+  local kept = kept_at(self, self.run)
+  if target:stat(self.at.old) then
+    if #target:list(self.at.old) > 0 then
+      target:rename(self.at.old, kept, "keep the old data")
+    end
+  end
+  if not keep and target:stat(kept) then
+    -- First out of undo's sight, then removed: half of the old data is no way back.
+    if target:stat(self.at.discarded) == nil then
+      target:rename(kept, self.at.discarded, "the old data is not wanted")
+    end
+  end
+  target:remove_tree(self.at.discarded)
+  target:remove_tree(self.at.new)
+  target:remove_tree(self.at.place, "the restore is complete")
+  return target:stat(kept) and kept or nil
+end
+
+--- Undo by the record in the directory alone: stop the service, put the old
+--- data back, start the service if it ran.
+--- @param target table
+--- @param dir string
+--- @return table {run, restarted}
+function swap.rollback(target, dir)
+  target:check_absolute(dir, "--dir")
+  local self = swap.new(target, dir, "")
+  local record = target:stat(self.dir, true) and read_record(self)
+  if not record then
+    failure.raise("not_found", ("there is no \"%s\": nothing was left half-way in \"%s\"")
+      :format(self.at.record, self.dir))
+  end
+  local undo = record.undo or {}
+  local service = undo.service and require("service").from_plain(undo.service)
+  if service and record.new ~= nil then
+    service:halt(target, "put the old data back")
+  end
+  self:undo()
+  if service and undo.was_running then
+    service:launch(target, "it ran before")
+  end
+  return { run = record.run, restarted = service ~= nil and undo.was_running or false }
+end
+
+return swap

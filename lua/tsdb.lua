@@ -1,0 +1,25 @@
+--- Proof that Prometheus TSDB blocks can be read (see docs/design/tsdb-check.md).
+
+local native = require "_tsdb"
+local os_ = require "_os"
+
+local tsdb = {}
+
+--- A new check: a watcher for stream.tar_scan, or fed by :dir(path).  Then
+--- :finish() -> list of blocks {ulid, min_time, max_time, samples, series,
+--- chunks, tombstones, level, bytes, meta_sha256, tombstones_sha256}, by time;
+--- the first defect raises "corrupt".
+--- @param spool_dir? string where indexes are spooled; default TMPDIR or /tmp
+function tsdb.check(spool_dir)
+  return native.new(spool_dir or os_.getenv("TMPDIR") or "/tmp")
+end
+
+--- Check the blocks in a directory of this machine, in place.
+--- @return table blocks
+function tsdb.check_dir(path)
+  local check = tsdb.check()
+  check:dir(path)
+  return check:finish()
+end
+
+return tsdb

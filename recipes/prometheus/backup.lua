@@ -1,0 +1,125 @@
+local backup = require "backup"
+local lib = require "prometheus._lib"
+local stream = require "stream"
+local tsdb = require "tsdb"
+
+--- A step that changes nothing, in a plan.
+local function nothing()
+  return {}
+end
+
+return recipe {
+  summary = "Back up a Prometheus server: TSDB snapshot, configuration, rules",
+  description = [[
+Asks Prometheus for a consistent snapshot of its database, streams it into the
+store while every block is checked, saves the configuration and rule files,
+reads everything back, and only then publishes the backup.  The snapshot is
+removed from the server whether or not that succeeds; the server runs on.]],
+  mirrors = "full-backup.sh",
+  rpo = "1h",
+  rto = "1h",
+  tags = { "backup", "prometheus", "safe" },
+  params = lib.with({ "target", "store", "url", "token", "instance" }, {
+    data_dir = { "path", help = "the data directory on the target, if not where Prometheus says" },
+    skip_head = { "boolean", default = false, help = "leave out what is not yet in a block (about 2 h)" },
+    level = { "integer", default = 1, range = { 1, 19 }, help = "zstd level" },
+    probe = { "string", list = true, help = "a query whose answer a restored server must repeat" },
+  }),
+  steps = {
+    { "inspect", "Look at the server" },
+    { "lock", "Lock the instance's backups" },
+    { "snapshot", "Create a TSDB snapshot", plan = function(ctx, p, done)
+      ctx:will("POST", p.url .. "/api/v1/admin/tsdb/snapshot", "create a TSDB snapshot")
+      return { name = "(new)", path = done.inspect.data_dir .. "/snapshots/(new)" }
+    end },
+    { "questions", "Record what the server answers now", plan = nothing },
+    { "copy", "Stream the snapshot into the store", plan = function(ctx)
+      ctx:will("write", "tsdb.tar.zst and its catalog", "the snapshot")
+      return { artifacts = {}, blocks = {} }
+    end },
+    { "config", "Save configuration and rules", plan = function(ctx, _, done)
+      ctx:will("write", "config.tar.gz and its catalog", table.concat(done.inspect.config, " "))
+      return {}
+    end },
+    { "verify", "Read the backup back", plan = nothing },
+    { "publish", "Publish the backup", plan = function(ctx)
+      ctx:will("write", "SHA256SUMS, manifest.json and a verification record", "it is a backup then")
+      return {}
+    end },
+  },
+  example = "moonkeep run prometheus.backup --store ./backups",
+
+  run = function(ctx, p)
+    local prom = lib.server(p)
+    local set = backup.begin(ctx, p.store, "prometheus", p.instance)
+
+    local server = ctx:step("inspect", function()
+      return prom:inspect(p.data_dir)
+    end)
+
+    ctx:cleanup("release the lock on " .. set.lock.name, function()
+      set:release()
+    end)
+    ctx:step("lock", function()
+      return set:acquire()
+    end)
+    ctx:compensate("remove the incomplete backup from the store", {}, function()
+      set:discard()
+    end)
+
+    local snap
+    ctx:cleanup("remove the snapshot from the server", function()
+      prom:remove_snapshot(ctx, server, snap)
+    end)
+    snap = ctx:step("snapshot", function()
+      return prom:snapshot(server, p.skip_head)
+    end)
+
+    local questions = ctx:step("questions", function()
+      return prom:questions(prom:blocks(snap.path), p.probe)
+    end)
+
+    local copied = ctx:step("copy", function()
+      local progress = ctx:watch(stream.progress())
+      local check = tsdb.check()
+      local artifacts = set:put_tar("tsdb.tar.zst", p.target:tar_out(snap.path, { progress = progress }),
+        { level = p.level, watcher = check, progress = progress })
+      return { artifacts = artifacts, blocks = check:finish() }
+    end)
+
+    local config = ctx:step("config", function()
+      local names = {}
+      for _, path in ipairs(server.config) do
+        if p.target:stat(path, true) then
+          names[#names + 1] = path:sub(2)
+        else
+          ctx:warn(("the target has no \"%s\", which Prometheus has loaded"):format(path))
+        end
+      end
+      return set:put_tar("config.tar.gz", p.target:tar_out("/", { names = names, follow_names = true }))
+    end)
+
+    local content = lib.describe(copied.blocks)
+    content.version, content.data_dir, content.owner = server.version, server.data_dir, server.owner
+    content.config, content.questions, content.retention = server.config, questions, server.retention
+    local book = set:manifest { recipe = "prometheus.backup", artifacts = { copied.artifacts, config },
+      content = content, target = p.target.url }
+
+    local checked = ctx:step("verify", function()
+      local check = tsdb.check()
+      local sum = set:read_back(book, { ["tsdb.tar.zst"] = check }, ctx:watch(stream.progress()))
+      lib.compare(check:finish(), content.blocks, "the backup")
+      return sum
+    end)
+
+    ctx:step("publish", function()
+      return set:publish(book, checked)
+    end)
+
+    return {
+      backup = set.name, store = p.store.url, prometheus = server.version, blocks = #content.blocks,
+      samples = content.samples, from = content.from, to = content.to, bytes = checked.bytes,
+      config_files = #server.config, questions = #questions,
+    }
+  end,
+}

@@ -1,0 +1,183 @@
+local check = require "backup.check"
+local failure = require "failure"
+local lib = require "prometheus._lib"
+local shelf = require "backup.shelf"
+local stream = require "stream"
+local swap = require "swap"
+
+--- Who the restored files will belong to: as asked, else as the directory is,
+--- else as it was when the backup was made.
+local function decide_owner(p, dir, book)
+  local there = p.target:stat(dir, true)
+  local recorded = book.content.owner or {}
+  local owner = p.owner or there or recorded
+  local us = p.target:identity()
+  if owner.uid == nil then
+    owner = us
+  elseif not us.root and (owner.uid ~= us.uid) then
+    failure.raise("permission", ("the files in \"%s\" belong to user %d, and only root can give them to it")
+      :format(dir, owner.uid), { hint = "run as root or as that user, or say --owner" })
+  end
+  return { uid = owner.uid, gid = owner.gid, mode = there and there.mode or recorded.mode or 493,
+    ours = not us.root }
+end
+
+--- A step that changes nothing more, in a plan.
+local function nothing()
+  return {}
+end
+
+return recipe {
+  summary = "Restore a Prometheus server from a backup",
+  description = [[
+Extracts the backup beside the data, checks every restored block on disk, and
+only then stops the server, moves the old data aside, puts the blocks where
+Prometheus reads them, with the right owner, and starts it again.  It is judged
+by the blocks and by its answers to the questions that were recorded when the
+backup was made, never by /-/healthy.  When anything fails, the old data is put
+back and the server is as it was.]],
+  mirrors = "restore-tsdb.sh",
+  rto = "1h",
+  tags = { "restore", "prometheus", "destructive" },
+  params = lib.with({ "target", "store", "url", "token" }, {
+    backup = { "backup", default = "prometheus/main/latest-verified",
+      help = "SYSTEM/INSTANCE/TIME, latest or latest-verified" },
+    data_dir = { "path", help = "where Prometheus keeps its data; default: where it was" },
+    service = { "service", help = "systemd:UNIT, or stop=COMMAND start=COMMAND [running=COMMAND]; "
+      .. "without it the server must be stopped, and is left so" },
+    owner = { "owner", help = "USER[:GROUP] of the restored files; default: that of the data directory" },
+    config_dir = { "path", help = "extract the saved configuration below this directory, too" },
+    ready = { "duration", default = "10m", help = "how long Prometheus may take to be ready" },
+    keep_old = { "boolean", default = true, help = "keep the old data beside the new" },
+  }),
+  steps = {
+    { "choose", "Choose the backup" },
+    { "prepare", "Make room beside the data" },
+    { "extract", "Extract the backup", plan = function(ctx, _, done)
+      ctx:will("extract", "tsdb.tar.zst of " .. done.choose.name, "beside the data")
+      return {}
+    end },
+    { "check", "Check every restored block on disk", plan = nothing },
+    { "stop", "Stop Prometheus" },
+    { "exchange", "Move the old data aside and the blocks in", plan = function(ctx, _, done)
+      ctx:will("move", "what is in " .. done.choose.dir, "aside, to be put back when anything fails")
+      ctx:will("move", "the restored blocks", "to where Prometheus reads them")
+      return {}
+    end },
+    { "start", "Start Prometheus" },
+    { "ask", "Ask it what was recorded", plan = nothing },
+    { "config", "Extract the configuration", plan = function(ctx, p)
+      ctx:will("extract", "config.tar.gz", "below " .. p.config_dir)
+      return {}
+    end },
+    { "finish", "Keep the old data aside", plan = nothing },
+  },
+  example = "moonkeep run prometheus.restore --store ./backups --service systemd:prometheus",
+
+  run = function(ctx, p)
+    local prom = lib.server(p)
+    local function answers()
+      return prom:answers()
+    end
+
+    local chosen = ctx:step("choose", function()
+      local entry = shelf.find(p.store, p.backup)
+      local book = shelf.manifest(p.store, entry)
+      check.backup(p.store, entry.prefix, book, "present")
+      local dir = p.data_dir or book.content.data_dir
+      p.target:check_absolute(dir, "--data-dir")
+      local running
+      if p.service then
+        running = p.service:is_running(p.target, answers)
+      elseif prom:answers() then
+        failure.raise("refused", ("Prometheus answers at %s, and there is no --service to stop it with"):format(p.url),
+          { hint = "stop it yourself, or say how: --service systemd:UNIT" })
+      end
+      return { name = entry.name, prefix = entry.prefix, bytes = entry.bytes, dir = dir,
+        running = running or false, owner = decide_owner(p, dir, book) }
+    end)
+    local book = shelf.manifest(p.store, chosen)
+    local place = swap.new(p.target, chosen.dir, ctx.run)
+
+    ctx:confirm(("Replace the data in \"%s\" by the backup %s?"):format(
+      p.target:describe(chosen.dir), chosen.name))
+
+    ctx:compensate("remove the staged data", {}, function()
+      place:undo()
+    end)
+    ctx:step("prepare", function()
+      place:prepare({ service = p.service and p.service:plain(), was_running = chosen.running },
+        lib.needed_bytes(book))
+      return {}
+    end)
+
+    ctx:step("extract", function()
+      place:restage()
+      local progress = ctx:watch(stream.progress(chosen.bytes))
+      local tsdb = shelf.artifact(book, "tsdb.tar.zst")
+      p.target:tar_in(place:staging(), check.source(p.store, chosen.prefix, tsdb, { progress = progress }),
+        { owner = not chosen.owner.ours and chosen.owner or nil })
+      return {}
+    end)
+
+    ctx:step("check", function()
+      local blocks = p.target:check_tsdb(place:staging())
+      lib.compare(blocks, book.content.blocks, "the restored data")
+      return { blocks = #blocks }
+    end)
+
+    if p.service then
+      ctx:compensate("put the old data back, and the server as it was", { running = chosen.running }, function(was)
+        p.service:halt(p.target, "put the old data back", answers)
+        place:undo()
+        if was.running then
+          p.service:launch(p.target, "it ran before")
+        end
+      end)
+      ctx:step("stop", function()
+        p.service:halt(p.target, "its data is exchanged", answers)
+        return {}
+      end)
+    end
+
+    ctx:step("exchange", function()
+      local moved = place:exchange()
+      place:give_to(chosen.owner)
+      return moved
+    end)
+
+    local asked = {}
+    if p.service then
+      ctx:step("start", function()
+        p.service:launch(p.target, "its data is restored")
+        return {}
+      end)
+      asked = ctx:step("ask", function()
+        prom:wait_ready(p.ready, p.service.running and function()
+          return p.service:is_running(p.target)
+        end)
+        return { questions = prom:ask(book.content.questions) }
+      end)
+    end
+
+    if p.config_dir then
+      ctx:step("config", function()
+        p.target:make_dirs(p.config_dir, 448, "extract the configuration")
+        p.target:tar_in(p.config_dir, check.source(p.store, chosen.prefix,
+          shelf.artifact(book, "config.tar.gz")), {})
+        return {}
+      end)
+    end
+
+    local kept = ctx:step("finish", function()
+      return { old_data = place:finish(p.keep_old) }
+    end)
+
+    return {
+      backup = chosen.name, data_dir = chosen.dir, blocks = #book.content.blocks,
+      samples = book.content.samples, from = book.content.from, to = book.content.to,
+      questions = asked.questions, old_data = kept.old_data, started = p.service ~= nil,
+      config_dir = p.config_dir,
+    }
+  end,
+}

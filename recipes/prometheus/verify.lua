@@ -1,0 +1,46 @@
+local check = require "backup.check"
+local lib = require "prometheus._lib"
+local shelf = require "backup.shelf"
+local tsdb = require "tsdb"
+
+return recipe {
+  summary = "Read a Prometheus backup back and check every block in it",
+  description = [[
+Reads every byte of the backup, compares it with the digests of the manifest,
+walks the archives to their end, and checks what is inside: each block's
+meta.json, index and tombstones, and the checksum of each chunk.  The outcome,
+good or bad, is recorded beside the manifest; the system is not touched.]],
+  mirrors = "snapshot-backup.sh",
+  tags = { "verify", "prometheus", "safe" },
+  params = lib.with({ "store" }, {
+    backup = { "backup", default = "prometheus/main/latest", help = "SYSTEM/INSTANCE/TIME, latest or latest-verified" },
+    level = { "string", default = "content", choices = { "present", "digest", "content" },
+      help = "present: sizes; digest: every byte; content: every block, too" },
+  }),
+  steps = {
+    { "choose", "Find the backup" },
+    { "verify", "Read it back", plan = function() return {} end },
+  },
+  example = "moonkeep run prometheus.verify --store ./backups --backup prometheus/main/latest",
+
+  run = function(ctx, p)
+    local entry = ctx:step("choose", function()
+      return shelf.find(p.store, p.backup)
+    end)
+
+    local checked = ctx:step("verify", function()
+      return check.verify(ctx, p.store, entry, p.level, function(book)
+        local blocks = tsdb.check()
+        return { ["tsdb.tar.zst"] = blocks }, function()
+          local read = blocks:finish()
+          lib.compare(read, book.content.blocks, "the backup")
+          local sum = lib.describe(read)
+          return { blocks = #read, samples = sum.samples, chunks = sum.chunks }
+        end
+      end)
+    end)
+
+    checked.backup, checked.level = entry.name, p.level
+    return checked
+  end,
+}
