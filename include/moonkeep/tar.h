@@ -98,7 +98,9 @@ struct source *tar_scan_source(
  * below root).  A file that shrinks while it is read is ERR_IO ("changed while
  * it was read"); one that vanishes before it was opened, too; growth is cut at
  * the size in its header.  Sockets, FIFOs and devices are ERR_UNSUPPORTED.
- * Hard links inside the tree are stored once.  *total, if not NULL, is set to
+ * Hard links inside the tree are stored once; owners as numbers, mtime in
+ * seconds, no extended attributes.  Directories on the way to a name are not
+ * stored, and without follow_names no link on the way is followed.  *total, if not NULL, is set to
  * the sum of the file sizes before the first byte is returned (for progress).
  */
 struct tar_dir_opts {
@@ -113,14 +115,18 @@ struct source *tar_dir_source(
 /*
  * tar_extract: extract src below the existing directory dest.
  *
- * Nothing is ever written outside dest: absolute names, "..", links that lead
- * out of dest, hard links to what is not inside, names that pass through a
- * symbolic link, and devices, FIFOs and sockets are ERR_CORRUPT before
- * anything of that entry is written.  An existing file is ERR_EXISTS.  Mode
- * (without set-id bits unless the owner is kept) and mtime are restored;
- * owner: uid and gid of opts for all, or as in the tar, or ours.  src is read
- * to its verified end, and everything is synced to disk before 0 is returned.
- * Takes src (freed in all cases).
+ * Nothing is ever written outside dest.  ERR_CORRUPT, before anything of that
+ * entry is written: absolute names, "..", names that pass through a symbolic
+ * link, hard links to what was not extracted before, devices, FIFOs and
+ * sockets, and symbolic links that are absolute or have ".." anywhere but in
+ * front or more of them than directories above.  Files with holes are
+ * ERR_UNSUPPORTED, an existing file is ERR_EXISTS.  Messages name the entry.
+ *
+ * Mode (set-id bits only with the stored owner) and mtime in seconds are
+ * restored; owner: uid and gid of opts for all, or as in the tar, or ours.
+ * dest itself stays as it is.  src is read to its verified end, and everything
+ * is synced to disk before 0 is returned.  After a failure what was extracted
+ * stays: the caller removes dest.  Takes src (freed in all cases).
  */
 enum tar_owner {
         TAR_OWNER_OURS,

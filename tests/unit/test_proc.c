@@ -124,6 +124,8 @@ TEST(names_a_program_that_does_not_exist)
         struct proc_result result;
         struct err err;
 
+        /* A directory in it that may not be searched would be the reason instead. */
+        setenv("PATH", "/usr/bin:/bin", 1);
         CHECK_ERR(proc_run(&spec, &result, NULL, &err) < 0, err, ERR_NOT_FOUND,
             "\"moonkeep-has-no-such-program\"");
         CHECK(strstr(err.hint, "PATH") != NULL);
