@@ -53,7 +53,8 @@ typedef void http_done_fn(void *arg, struct http_answer *answer, const struct er
  * too; *request is zeroed).  done is called once, from the loop: with the
  * answer, or with NULL and the error.  Redirects are not followed.
  * Certificates are always verified.  Proxies are those of the environment
- * (http_proxy, HTTPS_PROXY, NO_PROXY ...), none for a unix socket.
+ * (http_proxy, HTTPS_PROXY, NO_PROXY ...), none for a unix socket.  POST and
+ * PATCH are never sent twice; others may be when a kept connection is dead.
  *
  * ERR_USAGE: a URL that is not http or https, or has a user or password in
  * it, a method or header that HTTP cannot carry.  A refused connection is

@@ -2,8 +2,9 @@
  * Stores: where backups live.  One interface for all drivers.
  *
  * Keys are relative paths with '/' ("prometheus/main/20261121T020000Z/manifest.json"):
- * at most STORE_KEY_MAX bytes, no empty, "." or ".." component, no NUL.  All
- * functions block; a store may be used by several threads at once.
+ * at most STORE_KEY_MAX bytes, no empty, "." or ".." component, no NUL; what
+ * is no key is ERR_INVALID.  All functions block; a store may be used by
+ * several threads at once.
  */
 #ifndef MOONKEEP_STORE_H
 #define MOONKEEP_STORE_H
@@ -32,13 +33,15 @@ struct store_stat {
 
 /*
  * store_open: the store that url names: "./dir", "/dir", "file:/dir".
- * Nothing is created or contacted yet.  A URL with a password in it, or of an
- * unknown kind, is ERR_USAGE.
+ * Nothing is created or contacted yet.  A URL with a password in it, of an
+ * unknown kind, or a bare word is ERR_USAGE; a kind that this build has no
+ * driver for ERR_UNSUPPORTED.
  */
 struct store *store_open(const char *url, struct err *err);
+/* store_free: NULL is fine. */
 void store_free(struct store *store);
 
-/* store_url: the normalised URL, without secrets. */
+/* store_url: the normalised URL, without secrets; of a directory, its absolute path. */
 const char *store_url(const struct store *store);
 unsigned store_capabilities(const struct store *store);
 
@@ -58,7 +61,10 @@ typedef int store_list_fn(
 int store_list(struct store *store, const char *prefix, bool shallow, store_list_fn *fn, void *arg,
     struct cancel *cancel, struct err *err);
 
-/* store_read: length bytes of key from offset (UINT64_MAX: to the end). */
+/*
+ * store_read: length bytes of key from offset (UINT64_MAX: to the end);
+ * ERR_TRUNCATED when it has fewer.
+ */
 struct source *store_read(struct store *store, const char *key, uint64_t offset, uint64_t length,
     struct cancel *cancel, struct err *err);
 

@@ -29,7 +29,13 @@ struct store {
         unsigned capabilities;
 };
 
-/* store_file_open: the driver for directories; path is absolute or relative to the cwd. */
+/*
+ * store_file_open: the driver for directories; path is absolute or relative
+ * to the current directory, and empty or "." parts in it do not matter.  The
+ * first write makes a root that does not exist.  A root that vanishes while it
+ * is in use is ERR_IO from then on; what is neither a file nor a folder below
+ * it, ERR_INVALID.
+ */
 struct store *store_file_open(const char *path, struct err *err);
 
 #endif

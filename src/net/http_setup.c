@@ -215,6 +215,13 @@ set_options(struct transfer *transfer)
         /* Or the cancel of a request whose name look-up hangs would hang, too. */
         SET(CURLOPT_QUICK_EXIT, 1L);
         SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+        /*
+         * libcurl sends a request again by itself when a connection of its
+         * pool turns out to be dead.  What may have an effect twice gets a
+         * connection that is new.
+         */
+        if (strcmp(request->method, "POST") == 0 || strcmp(request->method, "PATCH") == 0)
+                SET(CURLOPT_FRESH_CONNECT, 1L);
 
         SET(CURLOPT_SSL_VERIFYPEER, 1L);
         SET(CURLOPT_SSL_VERIFYHOST, 2L);

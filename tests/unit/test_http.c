@@ -336,6 +336,23 @@ TEST(a_connection_is_used_again)
         server_is_content();
 }
 
+TEST(a_request_that_must_not_be_sent_twice_has_a_connection_of_its_own)
+{
+        struct outcome outcome;
+
+        start_server("expect GET /1 answer 200 text/plain 1\n"
+                     "expect POST /2\nexpect-connection new\nreset\n"
+                     "expect GET /3 answer 200 text/plain 3\n");
+        fetch(get("/1"), &outcome);
+        http_answer_clear(&outcome.answer);
+        fetch(make("POST", "http://127.0.0.1:%d/2", server_port), &outcome);
+        CHECK_ERR(outcome.err.code != ERR_NONE, outcome.err, ERR_NETWORK, "cannot POST");
+        fetch(get("/3"), &outcome);
+        CHECK_STR(outcome.answer.body.data, "3");
+        end(&outcome);
+        server_is_content();
+}
+
 TEST(requests_run_at_once)
 {
         struct outcome outcomes[8];
@@ -393,12 +410,12 @@ TEST(a_secret_header_is_sent_and_in_no_message)
                 header->secret = secret_new("s3cr3t-value", 12, &err);
                 CHECK_PTR(header->secret, err);
                 fetch(request, &outcome);
-                http_answer_clear(&outcome.answer);
+                /* With its connections: libcurl would try a broken one again. */
+                end(&outcome);
         }
         CHECK_ERR(outcome.err.code != ERR_NONE, outcome.err, ERR_NETWORK, "/a\": ");
         CHECK(strstr(outcome.err.msg, "s3cr3t") == NULL);
         CHECK(strstr(outcome.err.msg, "token") == NULL);
-        end(&outcome);
         server_is_content();
 }
 
