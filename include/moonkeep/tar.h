@@ -100,8 +100,9 @@ struct source *tar_scan_source(
  * the size in its header.  Sockets, FIFOs and devices are ERR_UNSUPPORTED.
  * Hard links inside the tree are stored once; owners as numbers, mtime in
  * seconds, no extended attributes.  Directories on the way to a name are not
- * stored, and without follow_names no link on the way is followed.  *total, if not NULL, is set to
- * the sum of the file sizes before the first byte is returned (for progress).
+ * stored, and without follow_names no link on the way is followed.  *total, if
+ * not NULL, is set to the sum of the file sizes before the first byte is
+ * returned (for progress).
  */
 struct tar_dir_opts {
         const char *root;
