@@ -88,11 +88,30 @@ local function environment()
   })
 end
 
+--- The names of all recipe files: those in the program, with --dev those on disk.
+local function files()
+  local dev = scripts.dev()
+  if dev == nil then
+    return scripts.names()
+  end
+  local fs = require "_fs"
+  local names, base = {}, dev .. "/recipes"
+  for _, system in ipairs(fs.stat(base, true) and fs.list(base) or {}) do
+    local folder = base .. "/" .. system
+    if fs.stat(folder, true).type == "dir" then
+      for _, file in ipairs(fs.list(folder)) do
+        names[#names + 1] = ("recipes/%s/%s"):format(system, file)
+      end
+    end
+  end
+  return names
+end
+
 --- The ids of all recipes, sorted.
 --- @return table list
 function definition.ids()
   local ids = {}
-  for _, name in ipairs(scripts.names()) do
+  for _, name in ipairs(files()) do
     local system, verb = name:match("^recipes/([a-z0-9_]+)/([a-z][a-z0-9_]*)%.lua$")
     if system then
       ids[#ids + 1] = system .. "." .. verb

@@ -71,6 +71,14 @@ local TYPES = {
       end
       return math.tointeger(tonumber(number)) * UNITS[unit]
     end,
+    text = function(value)
+      for _, unit in ipairs { "d", "h", "m", "s" } do
+        if value % UNITS[unit] == 0 then
+          return value // UNITS[unit] .. unit
+        end
+      end
+      return value .. "ms"
+    end,
   },
   size = {
     parse = function(text)
@@ -85,10 +93,16 @@ local TYPES = {
     parse = function(text)
       return require("clock").parse(text)
     end,
+    text = function(value)
+      return require("clock").iso(value)
+    end,
   },
   owner = {
     parse = function(text)
       return require("owner").parse(text)
+    end,
+    text = function(value)
+      return value.uid .. ":" .. value.gid
     end,
   },
   service = {
@@ -253,6 +267,33 @@ function params.parse(id, specs, given)
     end
   end
   return values, origins
+end
+
+--- The texts that would be typed for a value, a list.
+function params.texts(spec, value)
+  local text = TYPES[spec[1]].text or tostring
+  if not params.is_list(spec) then
+    return { text(value) }
+  end
+  local texts = {}
+  for index, one in ipairs(value) do
+    texts[index] = text(one)
+  end
+  return texts
+end
+
+--- Is the value what the parameter is without being given?
+function params.is_default(spec, value)
+  if spec.default == nil then
+    return params.is_list(spec) and #value == 0
+  elseif type(spec.default) ~= "string" then
+    return value == spec.default
+  end
+  local ok, default = pcall(TYPES[spec[1]].parse, spec.default)
+  if params.is_list(spec) then
+    return ok and #value == 1 and value[1] == default
+  end
+  return ok and value == default
 end
 
 --- What the recipe sees: targets, stores, services and secrets opened.

@@ -125,8 +125,14 @@ local function digests(recipe, values)
   }
 end
 
+local DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+--- Ids sort by time: the second, its thousandths in base 36, and what makes it unique.
 local function new_id()
-  return clock.compact(clock.now()):sub(1, 15) .. "-" .. os_.random_id(4)
+  local now = clock.now()
+  local high, low = now % 1000 // 36 + 1, now % 1000 % 36 + 1
+  return clock.compact(now):sub(1, 15) .. "-" .. DIGITS:sub(high, high) .. DIGITS:sub(low, low)
+    .. os_.random_id(3)
 end
 
 --- Follow the recipe's line with every change listed instead of made.
@@ -204,6 +210,7 @@ local function reopen(typed, options, what)
   end
   return {
     id = id, recipe = recipe, values = first.params, journal = book, ui = options.ui,
+    -- Steps that are done are not run again: what they warned of still counts.
     warnings = summary.warnings,
     yes = options.yes or first.yes, with_changes = options.with_changes,
     opened = params.open(recipe.def.params or {}, first.params),
@@ -255,27 +262,32 @@ function run.rollback(typed, options)
   return execute(self)
 end
 
+local function quote(text)
+  return text:match("^[%w%-_./:=@,+]+$") and text or "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
 --- The command line that would start such a run again.
 --- @param summary table {recipe, params}
 function run.command(summary)
   local parts = { "moonkeep run " .. summary.recipe }
+  local ok, recipe = pcall(definition.load, summary.recipe)
+  local specs = ok and recipe.def.params or {}
   local names = {}
-  for name in pairs(summary.params or {}) do
-    names[#names + 1] = name
+  for name, value in pairs(summary.params or {}) do
+    if specs[name] and not params.is_default(specs[name], value) then
+      names[#names + 1] = name
+    end
   end
   table.sort(names)
-  local function quote(text)
-    return text:match("^[%w%-_./:=@,+]+$") and text or "'" .. text:gsub("'", "'\\''") .. "'"
-  end
   for _, name in ipairs(names) do
-    local value = summary.params[name]
-    for _, one in ipairs(type(value) == "table" and #value > 0 and value or { value }) do
-      if one == true then
-        parts[#parts + 1] = "--" .. params.option(name)
-      elseif one == false then
-        parts[#parts + 1] = "--no-" .. params.option(name)
-      elseif type(one) ~= "table" then
-        parts[#parts + 1] = "--" .. params.option(name) .. " " .. quote(tostring(one))
+    local value, option = summary.params[name], params.option(name)
+    if value == true then
+      parts[#parts + 1] = "--" .. option
+    elseif value == false then
+      parts[#parts + 1] = "--no-" .. option
+    else
+      for _, one in ipairs(params.texts(specs[name], value)) do
+        parts[#parts + 1] = "--" .. option .. " " .. quote(one)
       end
     end
   end
