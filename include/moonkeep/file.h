@@ -36,6 +36,8 @@ struct file_sink_opts {
  * whatever the umask, by the commit.  ERR_FULL carries the hint how much room
  * there is; for that, the program must ignore SIGXFSZ.  ERR_UNSUPPORTED: the
  * file system knows no way to be exclusive.
+ * Only when the last step of a commit fails, the sync of the directory, is the
+ * file there although the commit failed.
  */
 struct sink *file_sink(
     const char *path, const struct file_sink_opts *opts, struct cancel *cancel, struct err *err);

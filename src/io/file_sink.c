@@ -94,17 +94,22 @@ settle(struct file_sink *it, struct err *err)
  * crash between link and unlink would leave the temporary name behind.
  */
 static int
-rename_exclusive(struct file_sink *it)
+rename_exclusive(struct file_sink *it, struct err *err)
 {
         if (renameat2(it->dir, it->temp, it->dir, it->name, RENAME_NOREPLACE) == 0)
                 return 0;
         if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
-                return -1;
-        if (linkat(it->dir, it->temp, it->dir, it->name, 0) < 0)
-                return -1;
-        /* The file is there; a second name that stays is litter, no failure. */
-        (void)unlinkat(it->dir, it->temp, 0);
-        return 0;
+                return err_sys(err, "cannot create \"%s\"", it->path);
+        if (linkat(it->dir, it->temp, it->dir, it->name, 0) == 0) {
+                /* The file is there; a second name that stays is litter, no failure. */
+                (void)unlinkat(it->dir, it->temp, 0);
+                return 0;
+        }
+        if (errno == EPERM || errno == ENOSYS || errno == EOPNOTSUPP)
+                return err_set(err, ERR_UNSUPPORTED,
+                    "cannot create \"%s\": the file system has no way to not replace a file",
+                    it->path);
+        return err_sys(err, "cannot create \"%s\"", it->path);
 }
 
 static int
@@ -116,14 +121,10 @@ file_sink_commit(struct sink *sink, struct err *err)
                 return -1;
         if (settle(it, err) < 0)
                 return -1;
-        int rc = it->opts.exclusive ? rename_exclusive(it)
-                                    : renameat(it->dir, it->temp, it->dir, it->name);
-        if (rc < 0) {
-                if (it->opts.exclusive && (errno == EPERM || errno == EOPNOTSUPP))
-                        return err_set(err, ERR_UNSUPPORTED,
-                            "cannot create \"%s\": the file system has no way to not replace a "
-                            "file",
-                            it->path);
+        if (it->opts.exclusive) {
+                if (rename_exclusive(it, err) < 0)
+                        return -1;
+        } else if (renameat(it->dir, it->temp, it->dir, it->name) < 0) {
                 return err_sys(err, "cannot create \"%s\"", it->path);
         }
         it->has_temp = false;

@@ -10,9 +10,54 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "moonkeep/file.h"
+
+/*
+ * System calls that stand before those of the C library: they fail with the
+ * given errno, if any, and do their work otherwise.
+ */
+static int fail_renameat2, fail_linkat, fail_fsync;
+static int fsyncs_before_failure;
+static bool hobble; /* every other write is interrupted, the others are short */
+
+int
+renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+        errno = fail_renameat2;
+        return fail_renameat2 != 0 ? -1
+                                   : (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
+}
+
+int
+linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
+{
+        errno = fail_linkat;
+        return fail_linkat != 0 ? -1 : (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
+}
+
+int
+fsync(int fd)
+{
+        errno = fail_fsync;
+        if (fail_fsync != 0 && fsyncs_before_failure-- <= 0)
+                return -1;
+        return (int)syscall(SYS_fsync, fd);
+}
+
+ssize_t
+write(int fd, const void *data, size_t len)
+{
+        static bool odd;
+
+        odd = !odd;
+        errno = EINTR;
+        if (hobble && odd)
+                return -1;
+        return syscall(SYS_write, fd, data, hobble && len > 3 ? 3 : len);
+}
 
 static int
 entries(const char *dir)
@@ -143,6 +188,61 @@ TEST(of_two_exclusive_writers_one_wins)
         sink_free(one);
         sink_free(two);
         CHECK_INT(entries(test_dir()), 1);
+}
+
+TEST(is_exclusive_without_renameat2_too)
+{
+        struct err err;
+        const char *path = test_path("file");
+        struct file_sink_opts opts = { .exclusive = true };
+
+        fail_renameat2 = EINVAL;
+        CHECK_OK(file_write(path, "one", 3, &opts, &err), err);
+        CHECK_ERR(file_write(path, "two", 3, &opts, &err) < 0, err, ERR_EXISTS, "cannot create \"");
+        check_content(path, "one");
+        CHECK_INT(entries(test_dir()), 1);
+}
+
+TEST(a_file_system_that_cannot_be_exclusive_is_told_so)
+{
+        struct err err;
+        struct file_sink_opts opts = { .exclusive = true };
+
+        fail_renameat2 = EINVAL;
+        fail_linkat = EPERM;
+        CHECK_ERR(file_write(test_path("file"), "one", 3, &opts, &err) < 0, err, ERR_UNSUPPORTED,
+            "/file\"");
+        CHECK_INT(entries(test_dir()), 0);
+}
+
+TEST(a_sync_that_fails_is_a_commit_that_fails)
+{
+        struct err err;
+        const char *path = test_path("file");
+
+        CHECK_OK(file_write(path, "old", 3, NULL, &err), err);
+        fail_fsync = EIO;
+        CHECK_ERR(file_write(path, "new", 3, NULL, &err) < 0, err, ERR_IO, "cannot write \"");
+        check_content(path, "old");
+        CHECK_INT(entries(test_dir()), 1);
+        fail_fsync = ENOSPC;
+        CHECK_ERR(file_write(path, "new", 3, NULL, &err) < 0, err, ERR_FULL, "No space");
+        CHECK(strstr(err.hint, "are free there") != NULL);
+        fail_fsync = EIO;
+        fsyncs_before_failure = 1;
+        CHECK_ERR(file_write(path, "new", 3, NULL, &err) < 0, err, ERR_IO, "durable");
+        CHECK_INT(entries(test_dir()), 1);
+}
+
+TEST(interrupted_and_short_writes_are_completed)
+{
+        struct err err;
+        const char *path = test_path("file");
+
+        hobble = true;
+        CHECK_OK(file_write(path, "0123456789", 10, NULL, &err), err);
+        hobble = false;
+        check_content(path, "0123456789");
 }
 
 TEST(makes_directories_only_if_asked_for)
