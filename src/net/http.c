@@ -146,7 +146,7 @@ set_url(struct transfer *transfer, struct err *err)
         struct url *url = &transfer->url;
 
         if (url_parse(text, url, err) < 0) {
-                if (err != NULL)
+                if (err != NULL && err->code == ERR_INVALID)
                         err->code = ERR_USAGE;
                 return -1;
         }

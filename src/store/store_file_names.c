@@ -65,7 +65,7 @@ classify(const struct store_file *it, int fd, const char *at, const struct diren
                         return err_sys(err, "cannot look at \"%s\" in \"%s/%s\"", entry->d_name,
                             it->store.url, at);
                 }
-                type = IFTODT(st.st_mode);
+                type = (unsigned char)IFTODT(st.st_mode);
         }
         if (type != DT_REG && type != DT_DIR) {
                 snprintf(path, sizeof(path), "%s%s", at, entry->d_name);

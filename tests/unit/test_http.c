@@ -736,3 +736,45 @@ TEST(a_header_may_be_empty)
         end(&outcome);
         server_is_content();
 }
+
+/* A request and its answer, or -1 with the error of either. */
+static int
+exchange(void *arg, struct err *err)
+{
+        struct http_request request = { .answer_max = 1000, .stall_ms = 20000 };
+        struct outcome outcome = { 0 };
+        int rc = -1;
+
+        loop = loop_new(err);
+        if (loop == NULL)
+                return -1;
+        request.method = mem_strdup("GET", err);
+        request.url = request.method != NULL ? mem_strdup(arg, err) : NULL;
+        if (request.url == NULL) {
+                http_request_clear(&request);
+                goto over;
+        }
+        if (http_start(loop, &request, NULL, done, &outcome, err) < 0)
+                goto over;
+        while (loop_pending(loop) > 0 && loop_run_once(loop, 60000, err) == 0)
+                continue;
+        CHECK_INT(outcome.calls, 1);
+        if (outcome.err.code != ERR_NONE)
+                *err = outcome.err;
+        else
+                rc = 0;
+        http_answer_clear(&outcome.answer);
+over:
+        loop_free(loop);
+        return rc;
+}
+
+TEST(survives_the_failure_of_each_allocation)
+{
+        char url[64];
+
+        start_server("always GET /x answer 200 text/plain ok\n");
+        snprintf(url, sizeof(url), "http://127.0.0.1:%d/x", server_port);
+        test_each_allocation(exchange, url);
+        end_server();
+}

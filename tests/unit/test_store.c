@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -261,6 +262,11 @@ TEST(a_store_that_nobody_may_read_or_write_is_told)
         CHECK_ERR(list(store, "", &err) < 0, err, ERR_PERMISSION, "store\"");
         CHECK(chmod(test_path("store"), 0700) == 0);
         store_free(store);
+        if (getuid() == 0) {
+                /* The leak check wants to look at us. */
+                CHECK(seteuid(0) == 0);
+                CHECK(prctl(PR_SET_DUMPABLE, 1) == 0);
+        }
 }
 
 TEST(a_full_store_is_told_and_keeps_what_it_had)
