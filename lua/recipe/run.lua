@@ -34,6 +34,16 @@ local function exit_status(code)
   return 1
 end
 
+--- Journal an event of the end.  Undoing must not depend on it: a journal that
+--- cannot be written any more (a full disk) is told at the end.
+local function note(self, event)
+  local ok, e = pcall(self.journal.add, self.journal, event)
+  if not ok and self.journal_failure == nil then
+    self.journal_failure = failure.of(e)
+    self.ui:event { kind = "warn", error = failure.prefix(e, "the journal is incomplete from here") }
+  end
+end
+
 --- Undo and clean up, in reverse order; what was done before a crash is skipped.
 --- @return boolean|nil undone: nil nothing was to be undone, false something could not be
 local function unwind(self, ctx, good)
@@ -46,14 +56,14 @@ local function unwind(self, ctx, good)
       undone = true
     end
     if wanted and not past:was_undone(index) then
-      self.journal:add { event = "undo_start", index = index, kind = entry.kind, text = entry.text }
+      note(self, { event = "undo_start", index = index, kind = entry.kind, text = entry.text })
       local ok, e = pcall(effect.with, { inside = "undo" }, entry.fn, entry.args)
       if ok then
-        self.journal:add { event = "undo_done", index = index }
+        note(self, { event = "undo_done", index = index })
         self.ui:event { kind = entry.kind .. "_done", text = entry.text }
       else
         e = failure.of(e)
-        self.journal:add { event = "undo_fail", index = index, error = failure.plain(e) }
+        note(self, { event = "undo_fail", index = index, error = failure.plain(e) })
         self.ui:event { kind = entry.kind .. "_fail", text = entry.text, error = e }
         undone = false
       end
@@ -94,8 +104,8 @@ local function execute(self)
 
   local good = outcome.status == "ok" or outcome.status == "partial"
   if not self.rolling_back then
-    self.journal:add { event = "unwind", status = outcome.status, exit = outcome.exit,
-      result = outcome.result, error = outcome.error }
+    note(self, { event = "unwind", status = outcome.status, exit = outcome.exit,
+      result = outcome.result, error = outcome.error })
   end
   if not good then
     self.ui:event { kind = "failed", outcome = outcome, undoing = #ctx._stack > 0 }
@@ -109,9 +119,13 @@ local function execute(self)
       outcome.exit = 1
     end
   end
-  self.journal:add { event = "end", status = outcome.status, exit = outcome.exit,
-    undone = outcome.undone, result = outcome.result, error = outcome.error }
+  note(self, { event = "end", status = outcome.status, exit = outcome.exit,
+    undone = outcome.undone, result = outcome.result, error = outcome.error })
   self.journal:close()
+  if self.journal_failure then
+    outcome.journal_error = failure.plain(self.journal_failure)
+    outcome.exit = outcome.exit ~= 0 and outcome.exit or EXIT_PARTIAL
+  end
   outcome.warnings = self.warnings or 0
   return outcome
 end
