@@ -11,6 +11,51 @@
 /* Bound on the watches of one loop: each request has one for its cancel token. */
 #define WATCHES_MAX 65536
 
+/* The array with room for size bytes; on failure as it was, and *ok is false. */
+static void *
+grow(void *array, size_t size, bool *ok, struct err *err)
+{
+        void *grown = mem_realloc(array, size, err);
+
+        if (grown == NULL)
+                *ok = false;
+        return grown != NULL ? grown : array;
+}
+
+static int
+watches_reserve(struct watches *watches, size_t count, struct err *err)
+{
+        size_t cap = watches->cap != 0 ? watches->cap : 8;
+
+        if (count <= watches->cap)
+                return 0;
+        if (count > WATCHES_MAX)
+                return err_set(
+                    err, ERR_TOO_BIG, "cannot watch one more descriptor than %d", WATCHES_MAX);
+        while (cap < count)
+                cap *= 2;
+        bool ok = true;
+        watches->all = grow(watches->all, cap * sizeof(*watches->all), &ok, err);
+        watches->curl_fds =
+            grow(watches->curl_fds, (cap + 1) * sizeof(*watches->curl_fds), &ok, err);
+        watches->poll_fds =
+            grow(watches->poll_fds, (cap + 1) * sizeof(*watches->poll_fds), &ok, err);
+        watches->ids = grow(watches->ids, (cap + 1) * sizeof(*watches->ids), &ok, err);
+        if (!ok)
+                return -1;
+        watches->cap = cap;
+        return 0;
+}
+
+static void
+watches_free(struct watches *watches)
+{
+        mem_free(watches->all);
+        mem_free(watches->curl_fds);
+        mem_free(watches->poll_fds);
+        mem_free(watches->ids);
+}
+
 struct loop *
 loop_new(struct err *err)
 {
@@ -23,11 +68,13 @@ loop_new(struct err *err)
                 err_sys(err, "cannot create an event descriptor");
                 goto fail;
         }
-        if (job_pool_init(&loop->jobs, err) < 0)
-                goto fail_fd;
+        /* Now, so that a wait never fails for want of memory. */
+        if (watches_reserve(&loop->watches, 1, err) < 0 || job_pool_init(&loop->jobs, err) < 0)
+                goto fail_watches;
         return loop;
 
-fail_fd:
+fail_watches:
+        watches_free(&loop->watches);
         close(loop->wake_fd);
 fail:
         mem_free(loop);
@@ -43,10 +90,7 @@ loop_free(struct loop *loop)
         if (loop->multi != NULL)
                 curl_multi_cleanup(loop->multi);
         timers_free(&loop->timers);
-        mem_free(loop->watches.all);
-        mem_free(loop->watches.curl_fds);
-        mem_free(loop->watches.poll_fds);
-        mem_free(loop->watches.ids);
+        watches_free(&loop->watches);
         close(loop->wake_fd);
         mem_free(loop);
 }
@@ -96,39 +140,6 @@ loop_wake(struct loop *loop)
 }
 
 /* Watches. */
-
-static int
-grow(void *array, size_t size, struct err *err)
-{
-        void **ptr = array;
-        void *grown = mem_realloc(*ptr, size, err);
-
-        if (grown == NULL)
-                return -1;
-        *ptr = grown;
-        return 0;
-}
-
-static int
-watches_reserve(struct watches *watches, size_t count, struct err *err)
-{
-        size_t cap = watches->cap != 0 ? watches->cap : 8;
-
-        if (watches->ids != NULL && count <= watches->cap)
-                return 0;
-        if (count > WATCHES_MAX)
-                return err_set(
-                    err, ERR_TOO_BIG, "cannot watch one more descriptor than %d", WATCHES_MAX);
-        while (cap < count)
-                cap *= 2;
-        if (grow(&watches->all, cap * sizeof(*watches->all), err) < 0 ||
-            grow(&watches->curl_fds, (cap + 1) * sizeof(*watches->curl_fds), err) < 0 ||
-            grow(&watches->poll_fds, (cap + 1) * sizeof(*watches->poll_fds), err) < 0 ||
-            grow(&watches->ids, (cap + 1) * sizeof(*watches->ids), err) < 0)
-                return -1;
-        watches->cap = cap;
-        return 0;
-}
 
 uint64_t
 loop_watch_fd(struct loop *loop, int fd, loop_fn *fn, void *arg, struct err *err)
@@ -216,8 +227,6 @@ wait_and_call(struct loop *loop, int wait_ms, struct err *err)
         size_t count = watches->count + 1;
         uint64_t counter;
 
-        if (watches_reserve(watches, watches->count, err) < 0)
-                return -1;
         for (size_t idx = 1; idx < count; idx++)
                 watches->ids[idx] = watches->all[idx - 1].id;
         int rc = loop->multi != NULL ? wait_with_curl(loop, count, wait_ms, err)
