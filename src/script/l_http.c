@@ -28,13 +28,7 @@ exchange_close(void *object)
         struct exchange *exchange = object;
 
         http_request_clear(&exchange->request);
-        buf_free(&exchange->answer.body);
-        for (size_t idx = 0; idx < exchange->answer.header_count; idx++) {
-                mem_free(exchange->answer.headers[idx].name);
-                mem_free(exchange->answer.headers[idx].value);
-        }
-        mem_free(exchange->answer.headers);
-        exchange->answer = (struct http_answer){ 0 };
+        http_answer_clear(&exchange->answer);
 }
 
 static const struct lx_class exchange_class = { "moonkeep.http", exchange_close, NULL, false };

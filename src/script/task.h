@@ -58,7 +58,10 @@ struct lx_job {
  */
 int lx_job_wait(lua_State *L, int idx, struct lx_job *job);
 
-/* vm_step: for vm.c: run what is ready, then wait once.  Returns false when no task is left. */
+/*
+ * task_start: a task that calls the function with its nargs arguments that are
+ * on L's stack, which are popped.  [raises]
+ */
 struct task *task_start(struct vm *vm, lua_State *L, int nargs);
 
 /* task_hold, task_release: keep an ended task, for its result. */
