@@ -15,10 +15,19 @@ local RESERVED = {
 }
 
 local UNITS = { ms = 1, s = 1000, m = 60000, h = 3600000, d = 86400000 }
-local SIZES = { [""] = 1, k = 1024, m = 1024 ^ 2, g = 1024 ^ 3, t = 1024 ^ 4 }
+local SIZES = { [""] = 1, k = 1 << 10, m = 1 << 20, g = 1 << 30, t = 1 << 40 }
 
 local function bad(text, ...)
   failure.raise("usage", text:format(...))
+end
+
+--- The whole number that digits say, times a unit; nil when there is none that fits.
+local function whole(digits, unit)
+  local value = digits and digits:match("^-?%d+$") and math.tointeger(tonumber(digits))
+  if value == nil or unit == nil or math.abs(value) > math.maxinteger // unit then
+    return nil
+  end
+  return value * unit
 end
 
 --- The types.  parse(text) -> plain value that can be journalled; open(value)
@@ -46,7 +55,7 @@ local TYPES = {
   },
   integer = {
     parse = function(text)
-      local value = math.tointeger(tonumber(text, 10) or tonumber(text))
+      local value = whole(text, 1)
       if value == nil then
         bad("\"%s\" is no whole number", text)
       end
@@ -66,10 +75,11 @@ local TYPES = {
   duration = {
     parse = function(text)
       local number, unit = text:match("^(%d+)(%a*)$")
-      if number == nil or UNITS[unit] == nil then
+      local value = whole(number, UNITS[unit])
+      if value == nil then
         bad("\"%s\" is no duration such as 30s, 5m or 1h", text)
       end
-      return math.tointeger(tonumber(number)) * UNITS[unit]
+      return value
     end,
     text = function(value)
       for _, unit in ipairs { "d", "h", "m", "s" } do
@@ -83,10 +93,11 @@ local TYPES = {
   size = {
     parse = function(text)
       local number, unit = text:lower():match("^(%d+)%s*([kmgt]?)i?b?$")
-      if number == nil then
+      local value = whole(number, SIZES[unit])
+      if value == nil then
         bad("\"%s\" is no size such as 512KiB, 64MiB or 2GiB", text)
       end
-      return math.tointeger(tonumber(number) * SIZES[unit])
+      return value
     end,
   },
   time = {

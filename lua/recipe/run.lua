@@ -75,7 +75,8 @@ end
 --- Run the recipe's line to its end or its failure, unwind, and write the end.
 local function execute(self)
   local ctx = context.new(self)
-  local ok, result = pcall(self.recipe.def.run, ctx, self.opened)
+  -- Between steps nothing may be changed.
+  local ok, result = pcall(effect.with, { inside = nil }, self.recipe.def.run, ctx, self.opened)
   if ok and result ~= nil then
     ok, result = pcall(function()
       return json.decode(failure.during("the result of the recipe", json.encode, result))
@@ -155,7 +156,7 @@ local function make_plan(self)
     self.ui:event { kind = "plan", entry = entry }
   end)
   local ctx = context.new(self)
-  local ok, e = pcall(self.recipe.def.run, ctx, self.opened)
+  local ok, e = pcall(effect.with, { plan = self.plan }, self.recipe.def.run, ctx, self.opened)
   if not ok and e ~= effect.plan_end then
     error(e, 0)
   end
@@ -202,33 +203,49 @@ function run.start(id, given, options)
   return execute(self)
 end
 
---- Open a run's journal to go on, and check that the same code would run.
-local function reopen(typed, options, what)
-  local dir = state.dir(options.state)
-  local id = state.find(dir, typed)
-  local book = journal.open(dir, id)
-  local first = book.events[1]
-  if first.event ~= "run" or type(first.params) ~= "table" then
-    failure.raise("journal", ("the journal of %s does not begin with a run"):format(id))
-  end
-  local summary = state.summarize(book.events, false)
-  local recipe = definition.load(first.recipe)
+--- Check that the same code would run as when the run began.
+local function check_same(recipe, first, id, options, what)
   local now = digests(recipe, first.params)
   for _, name in ipairs { "params", "recipe", "library" } do
     if now[name] ~= first.digests[name] and not options.with_changes then
       failure.raise("changed", ("cannot %s %s: the %s changed since it began"):format(what, id,
         name == "params" and "recorded parameters" or name == "recipe" and "recipe " .. recipe.id
           or "library of moonkeep"),
-        { hint = "use the version that began it (" .. tostring(first.version) .. "), or --with-changes to go on with this one" })
+        { hint = ("use the version that began it (%s), or --with-changes to go on with this one")
+          :format(tostring(first.version)) })
     end
   end
-  return {
-    id = id, recipe = recipe, values = first.params, journal = book, ui = options.ui,
-    -- Steps that are done are not run again: what they warned of still counts.
-    warnings = summary.warnings,
-    yes = options.yes or first.yes, with_changes = options.with_changes,
-    opened = params.open(recipe.def.params or {}, first.params),
-  }, summary
+end
+
+--- Open a run's journal to go on.
+--- @param allow function(summary, events, id) raises when this cannot be done
+--- @return table self
+local function reopen(typed, options, what, allow)
+  local dir = state.dir(options.state)
+  local id = state.find(dir, typed)
+  local book = journal.open(dir, id)
+  local ok, self = pcall(function()
+    local first = book.events[1]
+    if first.event ~= "run" or type(first.params) ~= "table" or type(first.digests) ~= "table" then
+      failure.raise("journal", ("the journal of %s does not begin with a run"):format(id))
+    end
+    local summary = state.summarize(book.events, false)
+    allow(summary, book.events, id)
+    local recipe = definition.load(first.recipe)
+    check_same(recipe, first, id, options, what)
+    return {
+      id = id, recipe = recipe, values = first.params, journal = book, ui = options.ui,
+      -- Steps that are done are not run again: what they warned of still counts.
+      warnings = summary.warnings,
+      yes = options.yes or first.yes, with_changes = options.with_changes,
+      opened = params.open(recipe.def.params or {}, first.params),
+    }
+  end)
+  if not ok then
+    book:close()
+    error(self, 0)
+  end
+  return self
 end
 
 local function was_unwinding(events)
@@ -244,16 +261,17 @@ end
 --- Go on with a run that was interrupted.  Raises "refused" for one that ended
 --- or was being undone.
 function run.resume(typed, options)
-  local self, summary = reopen(typed, options, "resume")
-  if summary.status ~= "interrupted" then
-    failure.raise("refused", ("%s ended (%s): there is nothing to resume"):format(self.id, summary.status),
-      { hint = "run it anew: " .. run.command(summary) })
-  end
-  local unwinding = was_unwinding(self.journal.events)
-  if unwinding and unwinding.status ~= "ok" and unwinding.status ~= "partial" then
-    failure.raise("refused", ("%s was being undone when it was interrupted"):format(self.id),
-      { hint = "`moonkeep rollback " .. self.id .. "` finishes that" })
-  end
+  local self = reopen(typed, options, "resume", function(summary, events, id)
+    if summary.status ~= "interrupted" then
+      failure.raise("refused", ("%s ended (%s): there is nothing to resume"):format(id, summary.status),
+        { hint = "run it anew: " .. run.command(summary) })
+    end
+    local unwinding = was_unwinding(events)
+    if unwinding and unwinding.status ~= "ok" and unwinding.status ~= "partial" then
+      failure.raise("refused", ("%s was being undone when it was interrupted"):format(id),
+        { hint = "`moonkeep rollback " .. id .. "` finishes that" })
+    end
+  end)
   self.journal:add { event = "resume", pid = os_.process().pid, host = os_.host().name,
     with_changes = options.with_changes or nil }
   self.ui:event { kind = "begin", run = self.id, recipe = self.recipe, values = self.values,
@@ -263,11 +281,11 @@ end
 
 --- Undo a run that was interrupted, or whose undoing failed.
 function run.rollback(typed, options)
-  local self, summary = reopen(typed, options, "roll back")
-  local interrupted = summary.status == "interrupted"
-  if not interrupted and summary.undone ~= false then
-    failure.raise("refused", ("%s ended (%s): there is nothing to roll back"):format(self.id, summary.status))
-  end
+  local self = reopen(typed, options, "roll back", function(summary, _, id)
+    if summary.status ~= "interrupted" and summary.undone ~= false then
+      failure.raise("refused", ("%s ended (%s): there is nothing to roll back"):format(id, summary.status))
+    end
+  end)
   self.rolling_back = true
   self.journal:add { event = "rollback", pid = os_.process().pid, host = os_.host().name,
     with_changes = options.with_changes or nil }
