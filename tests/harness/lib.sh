@@ -76,14 +76,15 @@ scenario_undo() {
         local status=$? idx
         set +e
         trap - EXIT
-        cd "$SCRATCH" || exit 1
+        cd "$SCRATCH/work" || cd "$SCRATCH" || exit 1
         for ((idx = ${#scenario_deferred[@]} - 1; idx >= 0; idx--)); do
                 eval "${scenario_deferred[idx]}"
         done
         exit $status
 }
 
-# defer COMMAND...: at the end of the scenario, whatever happens; last first.
+# defer COMMAND...: at the end of the scenario, whatever happens, in the
+# directory where the scenario began; last first.
 defer() {
         scenario_deferred+=("$(printf '%q ' "$@")")
 }
