@@ -34,13 +34,12 @@ local function broken(path, text, ...)
   })
 end
 
---- Read and check a journal.
+--- Check a journal's text against itself and against what RUN.head remembers.
+--- @param text string
+--- @param head string|nil the text of RUN.head
+--- @param path string for messages
 --- @return table events, integer bytes of whole lines, string hash of the last line
-local function read(path, head_path)
-  local text = fs.read(path, JOURNAL_MAX)
-  if text == nil then
-    return nil
-  end
+function journal.parse(text, head, path)
   local events, hash, at = {}, HASH_OF_NOTHING, 1
   while true do
     local stop = text:find("\n", at, true)
@@ -60,15 +59,22 @@ local function read(path, head_path)
     at = stop + 1
   end
 
-  local head = fs.read(head_path, 256)
   local seq, head_hash = (head or ""):match("^(%d+) (%x+)\n$")
-  seq = math.tointeger(tonumber(seq or "0"))
+  seq = math.tointeger(tonumber(seq or "0")) or math.maxinteger
   if seq > #events then
     broken(path, "ends at line %d, but had %d", #events, seq)
   elseif seq > 0 and events[seq].hash ~= head_hash then
     broken(path, "was changed at or before line %d", seq)
   end
   return events, at - 1, hash
+end
+
+local function read(path, head_path)
+  local text = fs.read(path, JOURNAL_MAX)
+  if text == nil then
+    return nil
+  end
+  return journal.parse(text, fs.read(head_path, 256), path)
 end
 
 --- Start the journal of a new run.

@@ -135,8 +135,8 @@ add_traceback(lua_State *L)
         return 1;
 }
 
-/* The Lua state with all libraries and the function of the command line on its stack. */
-static int
+/* All libraries, and what every file finds without a require. */
+static void
 open_machine(lua_State *L)
 {
         open_libraries(L);
@@ -149,10 +149,6 @@ open_machine(lua_State *L)
         lua_getglobal(L, "require");
         lua_pushstring(L, "prelude");
         lua_call(L, 1, 0);
-        lua_getglobal(L, "require");
-        lua_pushstring(L, "cli.main");
-        lua_call(L, 1, 1);
-        return 1;
 }
 
 static void
@@ -205,48 +201,74 @@ dev_dir(int argc, char **argv)
         return NULL;
 }
 
+/* The libraries, then the module that was asked for; runs protected. */
+static int
+open_module(lua_State *L)
+{
+        open_machine(L);
+        lua_getglobal(L, "require");
+        lua_insert(L, 1);
+        lua_call(L, 1, 1);
+        return 1;
+}
+
+int
+vm_open(struct vm *vm, const char *module)
+{
+        struct err err;
+
+        err_init(&err);
+        vm->ready_end = &vm->ready;
+        vm->root_cancel = cancel_new(NULL, &err);
+        vm->L = luaL_newstate();
+        if (vm->root_cancel == NULL || vm->L == NULL) {
+                fprintf(stderr, "moonkeep: out of memory\n");
+                return -1;
+        }
+        *(struct vm **)lua_getextraspace(vm->L) = vm;
+
+        lua_pushcfunction(vm->L, add_traceback);
+        lua_pushcfunction(vm->L, open_module);
+        lua_pushstring(vm->L, module);
+        if (lua_pcall(vm->L, 1, 1, 1) != LUA_OK) {
+                print_error(vm->L, lua_gettop(vm->L));
+                return -1;
+        }
+        lua_remove(vm->L, 1); /* module */
+        return 0;
+}
+
+void
+vm_close(struct vm *vm)
+{
+        if (vm->L != NULL)
+                lua_close(vm->L);
+        signal_loop = NULL;
+        if (vm->loop != NULL)
+                loop_free(vm->loop);
+        cancel_unref(vm->root_cancel);
+        *vm = (struct vm){ 0 };
+}
+
 int
 vm_main(int argc, char **argv)
 {
         struct vm vm = { .dev_dir = dev_dir(argc, argv) };
-        struct err err;
         int status = 1;
 
-        err_init(&err);
-        vm.ready_end = &vm.ready;
-        vm.root_cancel = cancel_new(NULL, &err);
-        vm.L = luaL_newstate();
-        if (vm.root_cancel == NULL || vm.L == NULL) {
-                fprintf(stderr, "moonkeep: out of memory\n");
-                goto out;
+        if (vm_open(&vm, "cli.main") == 0) {
+                catch_signals();
+                lua_sethook(vm.L, hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
+                lua_createtable(vm.L, argc, 0);
+                for (int idx = 0; idx < argc; idx++) {
+                        lua_pushstring(vm.L, argv[idx]);
+                        lua_rawseti(vm.L, -2, idx);
+                }
+                struct task *root = task_start(&vm, vm.L, 1);
+                task_hold(root);
+                status = run(&vm, root);
+                task_release(root);
         }
-        *(struct vm **)lua_getextraspace(vm.L) = &vm;
-        catch_signals();
-
-        lua_pushcfunction(vm.L, add_traceback);
-        lua_pushcfunction(vm.L, open_machine);
-        if (lua_pcall(vm.L, 0, 1, 1) != LUA_OK) {
-                print_error(vm.L, lua_gettop(vm.L));
-                goto out;
-        }
-        lua_sethook(vm.L, hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
-
-        lua_createtable(vm.L, argc, 0);
-        for (int idx = 0; idx < argc; idx++) {
-                lua_pushstring(vm.L, argv[idx]);
-                lua_rawseti(vm.L, -2, idx);
-        }
-        struct task *root = task_start(&vm, vm.L, 1);
-        task_hold(root);
-        status = run(&vm, root);
-        task_release(root);
-
-out:
-        if (vm.L != NULL)
-                lua_close(vm.L);
-        signal_loop = NULL;
-        if (vm.loop != NULL)
-                loop_free(vm.loop);
-        cancel_unref(vm.root_cancel);
+        vm_close(&vm);
         return status;
 }

@@ -33,6 +33,16 @@ vm_of(lua_State *L)
         return *(struct vm **)lua_getextraspace(L);
 }
 
+/*
+ * vm_open: make the machine of a zeroed vm (only dev_dir may be set) and leave
+ * the value of a Lua module on its stack.  On failure the reason was printed;
+ * vm_close is due in both cases.
+ */
+int vm_open(struct vm *vm, const char *module);
+
+/* vm_close: release the machine; all tasks must have ended. */
+void vm_close(struct vm *vm);
+
 /* How often a signal asked to end; written by the handler. */
 extern volatile sig_atomic_t vm_signals;
 
