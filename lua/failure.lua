@@ -60,11 +60,14 @@ function failure.during(text, fn, ...)
   return table.unpack(results, 2, results.n)
 end
 
---- What of an error goes into journals and JSON: no traceback.
+--- What of an error goes into journals and JSON: no traceback, and UTF-8 also
+--- where it names a file that is not.
 --- @return table
 function failure.plain(e)
+  local valid = require("words").valid
   e = failure.of(e)
-  return { code = e.code, message = e.message, hint = e.hint, http = e.http, step = e.step }
+  return { code = e.code, message = valid(e.message), hint = e.hint and valid(e.hint), http = e.http,
+    step = e.step }
 end
 
 return failure

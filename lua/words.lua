@@ -90,6 +90,23 @@ function words.did_you_mean(typed, names)
   return near and (" (did you mean \"%s\"?)"):format(near) or ""
 end
 
+--- The text with each byte that is no UTF-8 written as \xNN, for messages
+--- that hold names of files.
+function words.valid(text)
+  local parts, at = {}, 1
+  while at <= #text do
+    local valid, wrong = utf8.len(text, at)
+    if valid then
+      parts[#parts + 1] = text:sub(at)
+      break
+    end
+    parts[#parts + 1] = text:sub(at, wrong - 1)
+    parts[#parts + 1] = ("\\x%02x"):format(text:byte(wrong))
+    at = wrong + 1
+  end
+  return table.concat(parts)
+end
+
 --- Bytes for people: "1.2 GiB".
 function words.bytes(count)
   local units = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" }

@@ -33,6 +33,11 @@ function run.with_ui(call, fn)
   if not ok then
     error(outcome, 0)
   end
+  if options.log_format == "json" and not (options.quiet and outcome.exit == 0) then
+    require("cli.log").write(outcome.exit == 0 and "info" or "error", "ended: " .. outcome.status,
+      { event = "end", run = outcome.run, recipe = outcome.recipe, status = outcome.status,
+        exit = outcome.exit, undone = outcome.undone, ms = clock.mono() - began })
+  end
   if options.json then
     text.out(json.encode(document(ui, outcome), 2) .. "\n")
   end

@@ -31,18 +31,7 @@ function text.safe(value)
   if not s:find("[%c\127-\255]") then
     return s
   end
-  local parts, at = {}, 1
-  while at <= #s do
-    local valid, wrong = utf8.len(s, at)
-    local stop = valid and #s or wrong - 1
-    parts[#parts + 1] = s:sub(at, stop):gsub(utf8.charpattern, escape_char)
-    if not valid then
-      parts[#parts + 1] = ("\\x%02x"):format(s:byte(wrong))
-      stop = wrong
-    end
-    at = stop + 1
-  end
-  return table.concat(parts)
+  return (require("words").valid(s):gsub(utf8.charpattern, escape_char))
 end
 
 --- How many columns a safe text takes.

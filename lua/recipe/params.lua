@@ -202,6 +202,9 @@ function params.is_list(spec)
 end
 
 local function parse_one(name, spec, text, where)
+  if utf8.len(text) == nil then
+    bad("%s: \"%s\" is not UTF-8", where, words.valid(text))
+  end
   local ok, value = pcall(TYPES[spec[1]].parse, text)
   if not ok then
     error(failure.prefix(value, where), 0)

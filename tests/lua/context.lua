@@ -446,6 +446,18 @@ test["what a recipe returns must be recordable, too"] = function(t)
   t.contains(outcome.error.message, "the result of the recipe: value.fn is a function")
 end
 
+test["an error that names a file which is not UTF-8 is told, and all is undone"] = function(t)
+  local s = stage(t)
+  local outcome = s.start { steps = THREE, run = function(ctx)
+    ctx:compensate("undo 1", {}, function() s.note("undo 1") end)
+    ctx:compensate("undo 2", {}, function() error("cannot remove \"b\xfe\"", 0) end)
+    ctx:step("one", function() error("cannot read \"a\xff\"", 0) end)
+  end }
+  t.equal(outcome.error.message, "cannot read \"a\\xff\"")
+  t.equal(s.did, { "undo 1" })
+  t.equal(outcome.undone, false)
+end
+
 test["the journal tells the story"] = function(t)
   local s = stage(t)
   local outcome = s.start { steps = THREE, run = function(ctx)

@@ -54,6 +54,10 @@ test["numbers that do not fit are refused"] = function(t)
   t.raises("usage", "no size", parse, "size", "9223372036854775807k")
 end
 
+test["a value that cannot be journalled is refused"] = function(t)
+  t.raises("usage", "--it: \"a\\xff\" is not UTF-8", parse, "path", "a\xff")
+end
+
 test["ranges and choices are kept"] = function(t)
   t.equal(parse("integer", "3", { range = { 1, 3 } }), 3)
   t.raises("usage", "is not between 1 and 3", parse, "integer", "4", { range = { 1, 3 } })

@@ -59,4 +59,11 @@ test["counts have thousands apart"] = function(t)
   t.equal(words.count(5011200), "5 011 200")
 end
 
+test["bytes that are no UTF-8 are written out"] = function(t)
+  t.equal(words.valid("plain \u{e4}\n"), "plain \u{e4}\n")
+  t.equal(words.valid("a\xffb\xc3"), "a\\xffb\\xc3")
+  t.equal(words.valid("\xed\xa0\x80"), "\\xed\\xa0\\x80")
+  t.equal(words.valid(""), "")
+end
+
 return test
