@@ -63,10 +63,9 @@ function Client:request(method, path, options)
   for name, value in pairs(options.headers or {}) do
     headers[name] = value
   end
-  local url = self.base .. path .. http.query(options.query)
-  return failure.during(("%s %s"):format(method, self.base .. path), native.request, {
+  local ok, answer = pcall(native.request, {
     method = method,
-    url = url,
+    url = self.base .. path .. http.query(options.query),
     headers = headers,
     body = options.body,
     answer_max = options.answer_max or self.options.answer_max,
@@ -74,6 +73,14 @@ function Client:request(method, path, options)
     total_ms = options.total_ms,
     ca_file = self.options.ca_file,
   })
+  if ok then
+    return answer
+  end
+  local e = failure.prefix(answer, ("%s %s"):format(method, self.base .. path))
+  if e.code == "network" and e.hint == nil then
+    e.hint = "does the server run, and is the address right as seen from here?"
+  end
+  error(e, 0)
 end
 
 --- Raise "http" for an answer with another status than 2xx.

@@ -264,9 +264,9 @@ function Server:ask(questions)
   for _, question in ipairs(questions) do
     local answer, rows = ask_one(self, question)
     if answer ~= question.answer then
-      failure.raise("unverified", ("the restored server answers \"%s\" at %s otherwise than when the backup was made (%d rows, then %d)")
-        :format(question.query, question.time or (question.start .. " to " .. question["end"]), #rows,
-          question.rows), { hint = rows[1] and ("the first row is now " .. rows[1]:sub(1, 200)) or nil })
+      local at = question.time or (question.start .. " to " .. question["end"])
+      failure.raise("unverified", ("the restored server answers \"%s\" at %s with %d rows that are not the %d "
+        .. "of when the backup was made"):format(question.query, at, #rows, question.rows), { hint = rows[1] and ("the first row is now " .. rows[1]:sub(1, 200)) or nil })
     end
   end
   return #questions

@@ -65,7 +65,10 @@ classify(const struct store_file *it, int fd, const char *at, const struct diren
                         return err_sys(err, "cannot look at \"%s\" in \"%s/%s\"", entry->d_name,
                             it->store.url, at);
                 }
-                type = (unsigned char)IFTODT(st.st_mode);
+                type = S_ISREG(st.st_mode)   ? DT_REG
+                       : S_ISDIR(st.st_mode) ? DT_DIR
+                       : S_ISLNK(st.st_mode) ? DT_LNK
+                                             : DT_UNKNOWN;
         }
         if (type != DT_REG && type != DT_DIR) {
                 snprintf(path, sizeof(path), "%s%s", at, entry->d_name);

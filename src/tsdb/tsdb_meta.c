@@ -76,7 +76,7 @@ read_members(const struct json *root, struct tsdb_meta *meta, struct err *err)
 {
         static const int64_t level_absent = 0;
         const struct json *stats = NULL, *compaction = NULL;
-        int64_t version, level;
+        int64_t version, level = 0;
 
         if (json_type_of(root) != JSON_T_OBJECT)
                 return err_set(err, ERR_CORRUPT, "it is not a JSON object");
