@@ -265,8 +265,9 @@ function Server:ask(questions)
     local answer, rows = ask_one(self, question)
     if answer ~= question.answer then
       local at = question.time or (question.start .. " to " .. question["end"])
-      failure.raise("unverified", ("the restored server answers \"%s\" at %s with %d rows that are not the %d "
-        .. "of when the backup was made"):format(question.query, at, #rows, question.rows), { hint = rows[1] and ("the first row is now " .. rows[1]:sub(1, 200)) or nil })
+      failure.raise("unverified", ("the restored server answers \"%s\" at %s with %d rows that are "
+        .. "not the %d of when the backup was made"):format(question.query, at, #rows, question.rows),
+        { hint = rows[1] and ("the first row is now " .. rows[1]:sub(1, 200)) or nil })
     end
   end
   return #questions
