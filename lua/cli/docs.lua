@@ -84,7 +84,7 @@ end
 
 --- The name by which a file's module is required.
 local function module_of(file)
-  return (file:gsub("^.*lua/", "", 1):gsub("%.lua$", ""):gsub("/", "."))
+  return (file:gsub("^.*lua/", ""):gsub("%.lua$", ""):gsub("/", "."))
 end
 
 local function annotation(lines)
@@ -104,8 +104,10 @@ end
 
 --- The functions of a file that others can call, with their annotations:
 --- methods of what it returns (lower case) and of its objects (upper case).
+--- Of recipe.context recipes get only the object, as ctx.
 local function functions_of(file, source)
-  local own = source:match("\nreturn ([%a_]+)%s*$")
+  local is_ctx = module_of(file) == "recipe.context"
+  local own = not is_ctx and source:match("\nreturn ([%a_]+)%s*$") or nil
   local head, list, comment, line_number = nil, {}, {}, 0
   for line in source:gmatch("([^\n]*)\n") do
     line_number = line_number + 1
@@ -121,6 +123,7 @@ local function functions_of(file, source)
         if #comment == 0 then
           failure.raise("recipe", ("%s:%d: %s has no annotation"):format(file, line_number, name))
         end
+        name = is_ctx and name:gsub("^Context", "ctx") or name
         list[#list + 1] = { name = name, args = args, text = annotation(comment) }
       end
       comment = {}
@@ -143,7 +146,8 @@ function page.lua(files)
       failure.raise("usage", ("there is no file \"%s\""):format(file))
     end
     local head, list = functions_of(file, source)
-    sections[#sections + 1] = { name = module_of(file), head = head, list = list }
+    local name = module_of(file)
+    sections[#sections + 1] = { name = name == "recipe.context" and "ctx" or name, head = head, list = list }
   end
   table.sort(sections, function(a, b) return a.name < b.name end)
   for _, section in ipairs(sections) do

@@ -15,6 +15,7 @@ local machine = {}
 local Machine = {}
 Machine.__index = Machine
 
+--- Open this machine as a target; for target.open.
 function machine.open(text)
   return setmetatable({ url = text, name = os_.host().name }, Machine)
 end
