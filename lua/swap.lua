@@ -11,6 +11,7 @@
 ---   undo       what is not old goes to discarded/, old names come back, the rest is removed
 ---   finish     old/ is kept as DIR/.moonkeep-old-RUN (or removed), the place is removed
 
+local effect = require "effect"
 local failure = require "failure"
 local json = require "json"
 local words = require "words"
@@ -21,6 +22,9 @@ local PLACE = ".moonkeep-swap"
 local OLD_PREFIX = ".moonkeep-old-"
 local RECORD = "undo.json"
 local RECORD_MAX = 64 * 1024 * 1024
+
+--- Whose record it is does not matter: rollback by the record alone.
+local ANY_RUN = ""
 
 --- Names that a file system keeps for itself.
 local KEPT = { ["lost+found"] = true }
@@ -101,7 +105,8 @@ function Swap:prepare(undo, needed_bytes)
   local record = there and read_record(self)
   if record and record.run ~= self.run then
     failure.raise("refused", ("\"%s\" holds what run %s left half-way"):format(self.dir, record.run),
-      { hint = ("undo that first: moonkeep rollback --target %s --dir %s"):format(target.url, self.dir) })
+      { hint = ("end that first: moonkeep resume %s, or rollback %s; where its journal is lost: "
+        .. "moonkeep rollback --target %s --dir %s"):format(record.run, record.run, target.url, self.dir) })
   elseif record then
     return
   end
@@ -153,6 +158,19 @@ function Swap:exchange()
   return { old = #record.old, new = #record.new }
 end
 
+--- Raise "refused" unless the new content is in place: since this run was
+--- interrupted, somebody may have undone it by its record.
+function Swap:check_exchanged()
+  if effect.planning() then
+    return
+  end
+  local record = read_record(self)
+  if record == nil or record.run ~= self.run or record.new == nil then
+    failure.raise("refused", ("the old data of \"%s\" has been put back since"):format(self.dir),
+      { hint = "nothing is restored: run the restore anew" })
+  end
+end
+
 --- Give a directory that did not exist before to its owner.
 --- @param owner table {uid, gid, mode, ours}
 function Swap:give_to(owner)
@@ -190,8 +208,9 @@ local function discard_new(self, record, old_at)
 end
 
 --- Put the old content back; the new, and what a server made of it, is removed.
---- Without a record there is nothing to undo.  Raises "refused" when the old
---- content was already removed for good.
+--- Without a record there is nothing to undo, and what another run left or is
+--- just doing is not touched.  Raises "refused" when the old content was already
+--- removed for good.
 function Swap:undo()
   local target = self.target
   local record = target:stat(self.dir, true) and read_record(self)
@@ -199,6 +218,8 @@ function Swap:undo()
     if target:stat(self.at.place) then
       target:remove_tree(self.at.place, "nothing had been moved yet")
     end
+    return
+  elseif self.run ~= ANY_RUN and record.run ~= self.run then
     return
   end
   if record.new ~= nil then
@@ -252,7 +273,7 @@ end
 --- @return table {run, restarted}
 function swap.rollback(target, dir)
   target:check_absolute(dir, "--dir")
-  local self = swap.new(target, dir, "")
+  local self = swap.new(target, dir, ANY_RUN)
   local record = target:stat(self.dir, true) and read_record(self)
   if not record then
     failure.raise("not_found", ("there is no \"%s\": nothing was left half-way in \"%s\"")

@@ -140,7 +140,7 @@ back and the server is as it was.]],
       end)
     end
 
-    ctx:step("exchange", function()
+    local exchanged = ctx:step("exchange", function()
       local moved = place:exchange()
       place:give_to(chosen.owner)
       return moved
@@ -149,6 +149,7 @@ back and the server is as it was.]],
     local asked = {}
     if p.service then
       ctx:step("start", function()
+        place:check_exchanged()
         p.service:launch(p.target, "its data is restored")
         return {}
       end)
@@ -170,7 +171,11 @@ back and the server is as it was.]],
     end
 
     local kept = ctx:step("finish", function()
-      return { old_data = place:finish(p.keep_old) }
+      local old = place:finish(p.keep_old)
+      if p.keep_old and exchanged.old > 0 and old == nil then
+        place:check_exchanged()
+      end
+      return { old_data = old }
     end)
 
     return {
