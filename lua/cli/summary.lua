@@ -1,6 +1,7 @@
 --- What is said when a run has ended: what was made, what failed, what was
 --- undone and what was not, and which command comes next.
 
+local complain = require "cli.complain"
 local json = require "json"
 local text = require "cli.text"
 local values = require "cli.values"
@@ -26,7 +27,9 @@ end
 local function next_command(ui, outcome)
   if outcome.undone == false and outcome.status ~= "partial" then
     return "moonkeep rollback " .. outcome.run
-  elseif outcome.status == "failed" or outcome.status == "cancelled" then
+  elseif (outcome.status == "failed" or outcome.status == "cancelled")
+    and outcome.exit ~= complain.status("unverified") then
+    -- What was found to be bad stays so when it is looked at again.
     return require("recipe.run").command { recipe = ui.recipe.id, params = ui.values }
   end
 end
