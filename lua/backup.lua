@@ -11,49 +11,66 @@ local manifest = require "backup.manifest"
 local name = require "backup.name"
 local shelf = require "backup.shelf"
 local stream = require "stream"
+local task = require "task"
 
 local backup = {}
 
 local Backup = {}
 Backup.__index = Backup
 
---- Begin a backup: decides its name.  Call it between steps.
+--- A backup to be made.
 --- @param ctx table
 --- @param store table
 --- @param system string "prometheus"
 --- @param instance string "main"
-function backup.begin(ctx, store, system, instance)
+function backup.new(ctx, store, system, instance)
   if not name.is_part(instance) then
     failure.raise("usage", ("\"%s\" is no instance's name: letters, digits, '.', '_' and '-'"):format(instance))
   end
-  local time = clock.compact(ctx:now())
-  -- Where the store cannot exclude, no two runs may share a folder.
-  if not store.can.exclusive then
-    time = time .. "-" .. ctx.run:match("%w+$")
-  end
-  local prefix = ("%s/%s/%s/"):format(system, instance, time)
   return setmetatable({
-    ctx = ctx, store = store, system = system, instance = instance, time = time, prefix = prefix,
-    name = prefix:sub(1, -2), lock = lock.new(store, system .. "/" .. instance, ctx.run),
+    ctx = ctx, store = store, system = system, instance = instance,
+    lock = lock.new(store, system .. "/" .. instance, ctx.run),
   }, Backup)
 end
 
---- Take the lock of the instance, and refuse a clock that was set back.
---- @return table {number}
-function Backup:acquire()
-  local number = self.lock:acquire()
+--- The time of the newest backup of the instance, or nil.
+local function newest_time(self)
   local ok, others = pcall(shelf.list, self.store, { system = self.system, instance = self.instance })
   if not ok and not failure.is(others, "not_found") then
     error(others, 0)
   end
-  local newest = ok and others[#others]
-  if newest and newest.time >= self.time then
+  return ok and #others > 0 and others[#others].time or nil
+end
+
+--- Take the lock of the instance, and decide the backup's time under it: later
+--- than that of any other.  A clock that was set back is refused.
+--- @return table {number, time}
+function Backup:acquire()
+  local number = self.lock:acquire()
+  local newest = newest_time(self)
+  local time = clock.compact(clock.now())
+  if newest and newest:sub(1, #time) == time then
+    task.sleep(1000)
+    time = clock.compact(clock.now())
+  end
+  if newest and newest >= time then
     failure.raise("refused", ("the newest backup of %s/%s is of %s, and the clock says %s")
-      :format(self.system, self.instance, newest.time, self.time),
+      :format(self.system, self.instance, newest, time),
       { hint = "set the clock right; if that backup is from the future, move its folder away" })
   end
-  self.store:sweep(self.prefix)
-  return { number = number }
+  -- Where the store cannot exclude, no two runs may share a folder.
+  if not self.store.can.exclusive then
+    time = time .. "-" .. self.ctx.run:match("%w+$")
+  end
+  return { number = number, time = time }
+end
+
+--- Begin the backup of that time; its name is known from here.
+--- @param held table of acquire
+function Backup:begin(held)
+  self.time = held.time
+  self.prefix = ("%s/%s/%s/"):format(self.system, self.instance, held.time)
+  self.name = self.prefix:sub(1, -2)
 end
 
 --- Give the lock back.

@@ -31,6 +31,9 @@ removed from the server whether or not that succeeds; the server runs on.]],
     { "snapshot", "Create a TSDB snapshot", plan = function(ctx, p, done)
       ctx:will("POST", p.url .. "/api/v1/admin/tsdb/snapshot", "create a TSDB snapshot")
       return { name = "(new)", path = done.inspect.data_dir .. "/snapshots/(new)" }
+    end, check = function(ctx, p, done)
+      -- Interrupted, it may have been made, or half of it: a new one is cheap.
+      lib.server(p):remove_snapshot(ctx, done.inspect, nil)
     end },
     { "questions", "Record what the server answers now", plan = nothing },
     { "copy", "Stream the snapshot into the store", plan = function(ctx)
@@ -51,7 +54,7 @@ removed from the server whether or not that succeeds; the server runs on.]],
 
   run = function(ctx, p)
     local prom = lib.server(p)
-    local set = backup.begin(ctx, p.store, "prometheus", p.instance)
+    local set = backup.new(ctx, p.store, "prometheus", p.instance)
 
     local server = ctx:step("inspect", function()
       return prom:inspect(p.data_dir)
@@ -60,9 +63,9 @@ removed from the server whether or not that succeeds; the server runs on.]],
     ctx:cleanup("release the lock on " .. set.lock.name, function()
       set:release()
     end)
-    ctx:step("lock", function()
+    set:begin(ctx:step("lock", function()
       return set:acquire()
-    end)
+    end))
     ctx:compensate("remove the incomplete backup from the store", {}, function()
       set:discard()
     end)

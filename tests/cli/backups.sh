@@ -23,10 +23,10 @@ return recipe {
   steps = { { "copy", "Copy it" }, { "publish", "Publish it" } },
   example = "moonkeep run toy.backup --dir /tmp/data",
   run = function(ctx, p)
-    local b = backup.begin(ctx, p.store, "toy", p.instance)
+    local b = backup.new(ctx, p.store, "toy", p.instance)
     ctx:cleanup("give the lock back", function() b:release() end)
     local artifacts = ctx:step("copy", function()
-      b:acquire()
+      b:begin(b:acquire())
       return { b:put_tar("data.tar.zst", p.target:tar_out(p.dir)), b:put_text("note.txt", "hello\n") }
     end)
     return ctx:step("publish", function()
