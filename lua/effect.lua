@@ -6,6 +6,7 @@
 --- Outside any run (the commands of moonkeep itself, tests) it answers true.
 
 local failure = require "failure"
+local traceback = require("_scripts").traceback
 
 local effect = {}
 
@@ -27,7 +28,8 @@ function effect.with(context, fn, ...)
   local thread = coroutine.running()
   local before = contexts[thread]
   contexts[thread] = context
-  local results = table.pack(pcall(fn, ...))
+  -- Here an error of a recipe is nearest to where it came from, which -v shows.
+  local results = table.pack(xpcall(fn, traceback, ...))
   contexts[thread] = before
   if not results[1] then
     error(results[2], 0)

@@ -262,6 +262,9 @@ lx_open_scripts(lua_State *L)
         };
 
         lx_module(L, functions);
+        /* scripts.traceback: for xpcall; keeps in an error where it came from */
+        lua_getfield(L, LUA_REGISTRYINDEX, "moonkeep.handler");
+        lua_setfield(L, -2, "traceback");
         return 1;
 }
 

@@ -122,7 +122,10 @@ fails() {
         check_contains "$SCRATCH/stderr" 'moonkeep: step "finish": the disk said no'
         check_contains "$SCRATCH/stdout" "undone: put the old data back"
         check_contains "$SCRATCH/stdout" "Next: moonkeep run toy.swap --dir $PWD/area --fail"
+        check_lacks "$SCRATCH/stderr" "swap.lua"
         untouched
+        check_status 2 "${MK[@]}" run toy.swap --dir "$PWD/area" --fail -v
+        check grep -qE '^  +recipes/toy/swap.lua:[0-9]+: in ' "$SCRATCH/stderr"
         check_status 4 "${MK[@]}" resume latest
         check_says "there is nothing to resume"
         check_status 4 "${MK[@]}" rollback latest
