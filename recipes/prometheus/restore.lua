@@ -115,8 +115,10 @@ back and the server is as it was.]],
       place:restage()
       local progress = ctx:watch(stream.progress(chosen.bytes))
       local tsdb = shelf.artifact(book, "tsdb.tar.zst")
-      p.target:tar_in(place:staging(), check.source(p.store, chosen.prefix, tsdb, { progress = progress }),
-        { owner = not chosen.owner.ours and chosen.owner or nil })
+      failure.during(("artifact \"%s%s\""):format(chosen.prefix, tsdb.name), function()
+        p.target:tar_in(place:staging(), check.source(p.store, chosen.prefix, tsdb, { progress = progress }),
+          { owner = not chosen.owner.ours and chosen.owner or nil })
+      end)
       return {}
     end)
 
