@@ -8,22 +8,21 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "l_fs.h"
 #include "lx.h"
 #include "moonkeep/file.h"
-#include "moonkeep/mem.h"
 #include "moonkeep/path.h"
 #include "task.h"
 
 /* Most names of one directory that list() returns. */
 #define NAMES_MAX 1000000
 
-static int
-raise_sys(lua_State *L, const char *what, const char *path)
+int
+lx_fs_raise(lua_State *L, const char *what, const char *path)
 {
         struct err err;
 
@@ -62,7 +61,7 @@ stat_path(lua_State *L)
         if (fstatat(AT_FDCWD, path, &st, follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0) {
                 if (errno == ENOENT || errno == ENOTDIR)
                         return 0;
-                raise_sys(L, "look at", path);
+                lx_fs_raise(L, "look at", path);
         }
         lua_createtable(L, 0, 9);
         lua_pushstring(L, type_name(st.st_mode));
@@ -104,13 +103,13 @@ list(lua_State *L)
 
         dir->dir = opendir(path);
         if (dir->dir == NULL)
-                raise_sys(L, "list", path);
+                lx_fs_raise(L, "list", path);
         lua_newtable(L);
         for (;;) {
                 errno = 0;
                 const struct dirent *entry = readdir(dir->dir);
                 if (entry == NULL && errno != 0)
-                        raise_sys(L, "list", path);
+                        lx_fs_raise(L, "list", path);
                 if (entry == NULL)
                         break;
                 if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
@@ -175,7 +174,7 @@ chown_path(lua_State *L)
         gid_t gid = (gid_t)luaL_checkinteger(L, 3);
 
         if (lchown(path, uid, gid) != 0)
-                raise_sys(L, "change the owner of", path);
+                lx_fs_raise(L, "change the owner of", path);
         return 0;
 }
 
@@ -186,7 +185,7 @@ chmod_path(lua_State *L)
         const char *path = lx_check_path(L, 1);
 
         if (chmod(path, (mode_t)luaL_checkinteger(L, 2)) != 0)
-                raise_sys(L, "change the mode of", path);
+                lx_fs_raise(L, "change the mode of", path);
         return 0;
 }
 
@@ -200,7 +199,7 @@ remove_path(lua_State *L)
         err_init(&err);
         if (unlink(path) != 0 && errno != ENOENT) {
                 if ((errno != EISDIR && errno != EPERM) || (rmdir(path) != 0 && errno != ENOENT))
-                        raise_sys(L, "remove", path);
+                        lx_fs_raise(L, "remove", path);
         }
         if (path_sync_parent(path, &err) != 0 && err.code != ERR_NOT_FOUND)
                 lx_raise(L, &err);
@@ -257,7 +256,7 @@ space(lua_State *L)
         struct statvfs fs;
 
         if (statvfs(path, &fs) != 0)
-                raise_sys(L, "ask for the free space at", path);
+                lx_fs_raise(L, "ask for the free space at", path);
         lua_pushinteger(L, (lua_Integer)(fs.f_bavail * fs.f_frsize));
         lua_pushinteger(L, (lua_Integer)(fs.f_blocks * fs.f_frsize));
         return 2;
@@ -273,7 +272,7 @@ real(lua_State *L)
         if (realpath(path, resolved) == NULL) {
                 if (errno == ENOENT)
                         return 0;
-                raise_sys(L, "resolve", path);
+                lx_fs_raise(L, "resolve", path);
         }
         lua_pushstring(L, resolved);
         return 1;
@@ -332,127 +331,6 @@ write_file(lua_State *L)
         return 0;
 }
 
-/* A file that is only ever appended to, with a lock: a journal. */
-struct append {
-        int fd; /* plus one, so that zero is closed */
-        char path[PATH_MAX];
-};
-
-static void
-append_close(void *object)
-{
-        struct append *append = object;
-
-        if (append->fd != 0)
-                close(append->fd - 1);
-        append->fd = 0;
-}
-
-static const struct lx_class append_class;
-
-static struct append *
-check_append(lua_State *L)
-{
-        struct append *append = lx_check(L, 1, &append_class);
-
-        if (append->fd == 0)
-                lx_fail(L, ERR_RECIPE, "\"%s\" is closed", append->path);
-        return append;
-}
-
-/* append:add(text): written and synced */
-static int
-append_add(lua_State *L)
-{
-        struct append *append = check_append(L);
-        size_t len;
-        const char *text = luaL_checklstring(L, 2, &len);
-
-        while (len > 0) {
-                ssize_t done = write(append->fd - 1, text, len);
-                if (done < 0 && errno == EINTR)
-                        continue;
-                if (done < 0)
-                        raise_sys(L, "append to", append->path);
-                text += done;
-                len -= (size_t)done;
-        }
-        if (fdatasync(append->fd - 1) != 0)
-                raise_sys(L, "sync", append->path);
-        return 0;
-}
-
-/* append:lock() -> true, or false when another process holds the lock */
-static int
-append_lock(lua_State *L)
-{
-        struct append *append = check_append(L);
-
-        if (flock(append->fd - 1, LOCK_EX | LOCK_NB) != 0) {
-                if (errno != EWOULDBLOCK)
-                        raise_sys(L, "lock", append->path);
-                lua_pushboolean(L, false);
-                return 1;
-        }
-        lua_pushboolean(L, true);
-        return 1;
-}
-
-/* append:truncate(size): drop what lies behind it */
-static int
-append_truncate(lua_State *L)
-{
-        struct append *append = check_append(L);
-
-        if (ftruncate(append->fd - 1, luaL_checkinteger(L, 2)) != 0 ||
-            fdatasync(append->fd - 1) != 0)
-                raise_sys(L, "truncate", append->path);
-        return 0;
-}
-
-static int
-append_close_method(lua_State *L)
-{
-        append_close(lx_check(L, 1, &append_class));
-        return 0;
-}
-
-static const luaL_Reg append_methods[] = {
-        { "add", append_add },
-        { "lock", append_lock },
-        { "truncate", append_truncate },
-        { "close", append_close_method },
-        { NULL, NULL },
-};
-static const struct lx_class append_class = { "moonkeep.fs.append", append_close, append_methods,
-        true };
-
-/* append(path, create) -> handle; with create the file must be new; nil when it is missing */
-static int
-open_append(lua_State *L)
-{
-        const char *path = lx_check_path(L, 1);
-        bool create = lua_toboolean(L, 2);
-        struct err err;
-
-        if (strlen(path) >= PATH_MAX)
-                lx_fail(L, ERR_INVALID, "path is too long");
-        struct append *append = lx_new(L, &append_class, sizeof(*append));
-        memcpy(append->path, path, strlen(path) + 1);
-        int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW;
-        int fd = open(path, flags | (create ? O_CREAT | O_EXCL : 0), 0600);
-        if (fd < 0) {
-                if (!create && errno == ENOENT)
-                        return 0;
-                raise_sys(L, create ? "create" : "open", path);
-        }
-        append->fd = fd + 1;
-        err_init(&err);
-        if (create && path_sync_parent(path, &err) != 0)
-                lx_raise(L, &err);
-        return 1;
-}
-
 int
 lx_open_fs(lua_State *L)
 {
@@ -470,7 +348,7 @@ lx_open_fs(lua_State *L)
                 { "real", real },
                 { "read", read_file },
                 { "write", write_file },
-                { "append", open_append },
+                { "append", lx_fs_append },
                 { NULL, NULL },
         };
 
