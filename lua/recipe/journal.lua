@@ -11,12 +11,19 @@ local failure = require "failure"
 local fs = require "_fs"
 local json = require "json"
 local clock = require "clock"
+local task = require "task"
 
 local journal = {}
 
 --- Bounds on one event's line and on a whole journal, in bytes.
 local LINE_MAX = 4 * 1024 * 1024
 local JOURNAL_MAX = 256 * 1024 * 1024
+
+--- How often, and after which pause, a locked journal is tried again.
+local LOCK_TRIES, LOCK_PAUSE_MS = 20, 10
+
+--- What the names of files begin with that are being written.
+local TEMP = ".moonkeep-tmp-"
 
 local HASH_OF_NOTHING = ("0"):rep(64)
 
@@ -77,6 +84,27 @@ local function read(path, head_path)
   return journal.parse(text, fs.read(head_path, 256), path)
 end
 
+--- Lock a journal; `moonkeep runs` holds it for a moment when it looks who lives.
+--- @return boolean
+local function lock(file)
+  for _ = 1, LOCK_TRIES do
+    if file:lock() then
+      return true
+    end
+    task.sleep(LOCK_PAUSE_MS)
+  end
+  return false
+end
+
+--- Remove what a crash left while it wrote RUN.head.
+local function sweep(dir, run)
+  for _, name in ipairs(fs.list(dir)) do
+    if name:sub(1, #TEMP) == TEMP and name:find(run .. ".head-", #TEMP, true) then
+      fs.remove(dir .. "/" .. name)
+    end
+  end
+end
+
 --- Start the journal of a new run.
 --- @param dir string the directory of the runs
 --- @param run string its id
@@ -84,13 +112,14 @@ function journal.create(dir, run)
   local path, head = paths(dir, run)
   fs.make_dirs(dir, 448)
   local file = fs.append(path, true)
-  file:lock()
+  lock(file)
   return setmetatable({ path = path, head = head, file = file, events = {}, hash = HASH_OF_NOTHING },
     Journal)
 end
 
 --- Open the journal of a run to go on with it.  Raises "locked" while the run
---- is alive, "not_found" when there is none, "journal" when it is damaged.
+--- is alive, "not_found" when there is none, "journal" when it is damaged,
+--- "refused" when the run was interrupted before it began.
 function journal.open(dir, run)
   local path, head = paths(dir, run)
   local file = fs.append(path, false)
@@ -98,14 +127,16 @@ function journal.open(dir, run)
     failure.raise("not_found", ("there is no run \"%s\" in \"%s\""):format(run, dir),
       { hint = "`moonkeep runs` lists the runs" })
   end
-  if not file:lock() then
+  if not lock(file) then
     failure.raise("locked", ("the run %s is still under way"):format(run))
   end
   local events, size, hash = read(path, head)
   if #events == 0 then
-    broken(path, "holds no event")
+    failure.raise("refused", ("the run %s was interrupted before it began, and has changed nothing"):format(run),
+      { hint = "start a new one with `moonkeep run`" })
   end
   file:truncate(size)
+  sweep(dir, run)
   return setmetatable({ path = path, head = head, file = file, events = events, hash = hash }, Journal)
 end
 

@@ -248,14 +248,17 @@ local function reopen(typed, options, what, allow)
   return self
 end
 
-local function was_unwinding(events)
-  local unwinding
+--- Had undoing begun, after a failure or by a rollback?
+local function was_being_undone(events)
+  local undoing = false
   for _, event in ipairs(events) do
-    if event.event == "unwind" then
-      unwinding = event
+    if event.event == "rollback" then
+      undoing = true
+    elseif event.event == "unwind" then
+      undoing = event.status ~= "ok" and event.status ~= "partial"
     end
   end
-  return unwinding
+  return undoing
 end
 
 --- Go on with a run that was interrupted.  Raises "refused" for one that ended
@@ -266,8 +269,7 @@ function run.resume(typed, options)
       failure.raise("refused", ("%s ended (%s): there is nothing to resume"):format(id, summary.status),
         { hint = "run it anew: " .. run.command(summary) })
     end
-    local unwinding = was_unwinding(events)
-    if unwinding and unwinding.status ~= "ok" and unwinding.status ~= "partial" then
+    if was_being_undone(events) then
       failure.raise("refused", ("%s was being undone when it was interrupted"):format(id),
         { hint = "`moonkeep rollback " .. id .. "` finishes that" })
     end
