@@ -82,6 +82,8 @@ end
 function Backup:discard()
   if self.store:stat(self.prefix .. manifest.FILE) == nil then
     self.store:remove_all(self.prefix, "it is no complete backup")
+  else
+    self.store:sweep(self.prefix)
   end
 end
 
@@ -173,6 +175,7 @@ end
 --- @param checked table of read_back
 function Backup:publish(book, checked)
   self.lock:check()
+  self.store:sweep(self.prefix)
   local lines = {}
   for _, artifact in ipairs(book.artifacts) do
     if artifact.sha256 then

@@ -95,6 +95,7 @@ end
 --- Take the lock.  Raises "locked" when another run holds it.
 --- @return integer its number
 function Lock:acquire()
+  local last
   for _ = 1, TRIES do
     local number, holder = newest(self)
     if holder and not holder.released and holder.run ~= self.run and not is_dead(holder)
@@ -106,9 +107,14 @@ function Lock:acquire()
     if ok then
       self.number = number + 1
       return self.number
-    elseif not failure.is(e, "exists") then
+    elseif not failure.is(e, "exists") and not failure.is(e, "not_found") then
       error(e, 0)
     end
+    -- Not found: another run's sweep took what we were writing.
+    last = e
+  end
+  if failure.is(last, "not_found") then
+    error(last, 0)
   end
   failure.raise("locked", ("%s: other runs keep taking the lock"):format(self.name))
 end
@@ -126,6 +132,8 @@ end
 --- Call fn(...) while the lock is renewed; raises "locked" when it is lost meanwhile.
 function Lock:held(fn, ...)
   self:check()
+  -- A resumed run is another process than the one that took the lock.
+  self.store:put(key_of(self, self.number), record(self))
   local lost
   local work = task.spawn(fn, ...)
   local renewer = task.spawn(function()
@@ -156,10 +164,22 @@ function Lock:held(fn, ...)
   return table.unpack(results, 2, results.n)
 end
 
+--- Remove what interrupted writes of records left, unless another run works here.
+local function sweep(self)
+  local ok, e = pcall(self.store.sweep, self.store, self.prefix)
+  if not ok and not failure.is(e, "not_found") then
+    error(e, 0)
+  end
+end
+
 --- Give the lock back, if this run holds it; older records are removed.
 function Lock:release()
   local number, holder = newest(self)
-  if holder == nil or holder.run ~= self.run or holder.released then
+  local ours = holder ~= nil and holder.run == self.run and not holder.released
+  if ours or holder == nil or holder.released or is_dead(holder) then
+    sweep(self)
+  end
+  if not ours then
     return
   end
   self.store:put(key_of(self, number + 1), record(self, { released = true }), { exclusive = true })

@@ -30,7 +30,6 @@ sweep_folder(struct sweep *sweep, int fd, const char *name, const char *at, stru
 {
         char path[STORE_KEY_MAX + 1];
         struct err reason;
-        uint64_t before = sweep->removed;
 
         int len = snprintf(path, sizeof(path), "%s%s/", at, name);
         if ((size_t)len >= sizeof(path) || sweep->depth == STORE_FILE_DEPTH_MAX)
@@ -43,8 +42,8 @@ sweep_folder(struct sweep *sweep, int fd, const char *name, const char *at, stru
         int rc = sweep_dir(sweep, child, path, err);
         sweep->depth--;
         close(child);
-        /* What held only a temporary file has no key; what holds keys is not empty. */
-        if (rc == 0 && sweep->removed != before)
+        /* An empty directory has no key: a write was interrupted before its file; others stay. */
+        if (rc == 0)
                 (void)unlinkat(fd, name, AT_REMOVEDIR);
         return rc;
 }
@@ -89,7 +88,7 @@ store_file_sweep(struct store *store, const char *prefix, uint64_t *removed, str
                 return store_file_unless_gone(&reason, err);
         int rc = sweep_dir(&sweep, fd, prefix, err);
         close(fd);
-        if (rc == 0 && sweep.removed > 0)
+        if (rc == 0)
                 rc = store_file_prune(it, prefix, err);
         if (rc == 0)
                 *removed = sweep.removed;
