@@ -115,7 +115,7 @@ function Backup:put_tar(artifact_name, source, options)
   local codec = CODECS[ending] or "none"
   local catalog_name = stem .. ".catalog.jsonl"
 
-  local source_closing <close> = source
+  local _ <close> = source
   self.store:sweep(self.prefix)
   local catalog_sink <close> = self.store:create(self.prefix .. catalog_name)
   local sink <close> = self.store:create(self.prefix .. artifact_name)
