@@ -7,8 +7,12 @@ local failure = require "failure"
 local json = require "json"
 local os_ = require "_os"
 local replay = require "recipe.replay"
+local task = require "task"
 
 local context = {}
+
+--- How long a final step may take: a cancel waits for it.
+local FINAL_MS = 15 * 60000
 
 local Context = {}
 Context.__index = Context
@@ -24,6 +28,7 @@ function context.new(run)
   local declared = {}
   for index, step in ipairs(run.recipe.def.steps) do
     declared[step[1]] = { id = step[1], text = step[2], check = step.check, plan = step.plan,
+      final = step.final,
       index = index }
   end
   return setmetatable({
@@ -117,6 +122,7 @@ function Context:step(id, key, fn)
 
   local journal, ui = self._run.journal, self._run.ui
   local past = self._replay:step(id, key)                             -- I3: same order as before
+  self._final = self._final or step.final and past ~= nil
   if past and past.done then
     self._done[id] = past.value
     ui:event { kind = "step_replayed", step = step, key = key }
@@ -127,7 +133,7 @@ function Context:step(id, key, fn)
     error(UNWIND, 0)
   end
   -- A step that a signal reached before it began does not begin.
-  if require("task").cancelled() then
+  if task.cancelled() then
     failure.raise("cancelled", "cancelled")
   end
 
@@ -140,9 +146,15 @@ function Context:step(id, key, fn)
   local adopted = value ~= nil
   if not adopted then
     if not past then
-      journal:add { event = "step_start", step = id, key = key }      -- I1: before fn
+      journal:add { event = "step_start", step = id, key = key, final = step.final }  -- I1: before fn
     end
-    local ok, result = pcall(inside, self, "step", fn)
+    self._final = self._final or step.final
+    local ok, result
+    if step.final then                                                -- I11: only forward
+      ok, result = pcall(task.shielded, FINAL_MS, inside, self, "step", fn)
+    else
+      ok, result = pcall(inside, self, "step", fn)
+    end
     if not ok then
       local e = failure.of(result)
       e.step = e.step or id

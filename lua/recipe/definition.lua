@@ -21,6 +21,9 @@ local function wrong(file, text, ...)
   failure.raise("recipe", file .. ": " .. text:format(...))
 end
 
+--- The fields that a step may have, with their types.
+local STEP_FIELDS = { check = "function", plan = "function", final = "boolean" }
+
 local function check_steps(file, steps)
   local seen = {}
   for index, step in ipairs(steps) do
@@ -35,11 +38,12 @@ local function check_steps(file, steps)
     end
     seen[step[1]] = true
     for name, value in pairs(step) do
-      if math.type(name) ~= "integer" and name ~= "check" and name ~= "plan" then
+      local wanted = math.type(name) == "integer" and type(value) or STEP_FIELDS[name]
+      if wanted == nil then
         wrong(file, "step \"%s\" has an unknown field \"%s\"%s", step[1], tostring(name),
-          words.did_you_mean(tostring(name), { "check", "plan" }))
-      elseif math.type(name) ~= "integer" and type(value) ~= "function" then
-        wrong(file, "step \"%s\": %s must be a function", step[1], name)
+          words.did_you_mean(tostring(name), { "check", "plan", "final" }))
+      elseif type(value) ~= wanted then
+        wrong(file, "step \"%s\": %s must be a %s", step[1], name, wanted)
       end
     end
   end

@@ -51,7 +51,7 @@ local function unwind(self, ctx, good)
   local undone
   for index = #ctx._stack, 1, -1 do
     local entry = ctx._stack[index]
-    local wanted = entry.kind == "cleanup" or not good
+    local wanted = entry.kind == "cleanup" or not (good or ctx._final)  -- I11: only forward
     if wanted and entry.kind == "undo" and undone == nil then
       undone = true
     end
@@ -261,6 +261,16 @@ local function was_being_undone(events)
   return undoing
 end
 
+--- Had its final step begun?
+local function reached_final(events)
+  for _, event in ipairs(events) do
+    if event.final then
+      return true
+    end
+  end
+  return false
+end
+
 --- Go on with a run that was interrupted.  Raises "refused" for one that ended
 --- or was being undone.
 function run.resume(typed, options)
@@ -283,9 +293,12 @@ end
 
 --- Undo a run that was interrupted, or whose undoing failed.
 function run.rollback(typed, options)
-  local self = reopen(typed, options, "roll back", function(summary, _, id)
+  local self = reopen(typed, options, "roll back", function(summary, events, id)
     if summary.status ~= "interrupted" and summary.undone ~= false then
       failure.raise("refused", ("%s ended (%s): there is nothing to roll back"):format(id, summary.status))
+    elseif summary.status == "interrupted" and reached_final(events) then
+      failure.raise("refused", ("%s had done its work when it was interrupted: it is not undone any more"):format(id),
+        { hint = "`moonkeep resume " .. id .. "` finishes it" })
     end
   end)
   self.rolling_back = true
