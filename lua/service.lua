@@ -16,6 +16,9 @@ local service = {}
 --- How long stopping and starting may take without a word from the command.
 local COMMAND_STALL_MS = 300000
 
+--- How long it may take after its commands until it has stopped, or runs.
+local STOP_MS, RUN_MS = 60000, 15000
+
 local HINT = "write systemd:UNIT, or stop=COMMAND and start=COMMAND"
 
 local Service = {}
@@ -95,18 +98,25 @@ function Service:halt(target, why, probe)
   end
   run(target, self.stop, "stop", self.name)
   if self.running or probe then
-    task.wait_until(self.name .. " to stop", 60000, function()
+    task.wait_until(self.name .. " to stop", STOP_MS, function()
       return not self:is_running(target, probe)
     end)
   end
 end
 
---- Start it, unless its own command says that it runs; whether it is ready is
---- for the caller to ask.
-function Service:launch(target, why)
-  if effect.change("start", self.name, why)
-    and not (self.running and self:is_running(target)) then
-    run(target, self.start, "start", self.name)
+--- Start it, unless it runs, and wait until its own command says so; whether it
+--- is ready is for the caller to ask.
+--- @param probe? function() -> boolean whether it answers
+function Service:launch(target, why, probe)
+  if not effect.change("start", self.name, why)
+    or ((self.running or probe) and self:is_running(target, probe)) then
+    return
+  end
+  run(target, self.start, "start", self.name)
+  if self.running then
+    task.wait_until(self.name .. " to run", RUN_MS, function()
+      return self:is_running(target)
+    end)
   end
 end
 

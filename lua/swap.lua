@@ -58,12 +58,36 @@ local function content(self)
   return names
 end
 
+local function kept_at(self, run)
+  return ("%s/%s%s"):format(self.dir, OLD_PREFIX, run)
+end
+
 local function read_record(self)
   local text = self.target:read(self.at.record, RECORD_MAX)
   if text == nil then
     return nil
   end
   return failure.during(("cannot read \"%s\""):format(self.at.record), json.decode, text)
+end
+
+--- Note in the record how far it came, before what would tell is removed:
+--- "undone", the old content is back; "complete", the new content stays.
+local function reach(self, record, phase)
+  if record.phase ~= phase then
+    record.phase = phase
+    self.target:write(self.at.record, json.encode(record, 2) .. "\n")
+  end
+end
+
+--- Remove what is not needed any more in the phase that was reached.
+local function settle(self, record)
+  local target = self.target
+  if record.phase == "complete" and record.keep
+    and target:stat(self.at.old) and #target:list(self.at.old) > 0 then
+    target:rename(self.at.old, kept_at(self, record.run), "keep the old data")
+  end
+  target:remove_tree(self.at.place, record.phase == "undone" and "the old data is back"
+    or "the restore is complete")
 end
 
 --- The directory itself, or the nearest parent that exists.
@@ -92,29 +116,54 @@ local function check_room(self, there, needed_bytes)
   end
 end
 
+--- Make the directory, and what is missing above it, for its owner.
+local function make_dir(self, owner)
+  local target = self.target
+  target:make_dirs(self.dir:match("^(.+)/[^/]*$") or "/", 493, "it is to hold the data")
+  target:make_dirs(self.dir, owner and owner.mode or 448, "it is to hold the data")
+  if owner then
+    target:chmod(self.dir, owner.mode)
+    if not owner.ours then
+      target:chown(self.dir, owner)
+    end
+  end
+end
+
 --- Make the place for new content.  Raises "refused" when another run's is
 --- there, "full" when the new content will not fit.
---- @param undo table what else undo needs: service (plain), was_running
+--- @param undo table what else undo needs: service (plain), was_running; absent = true
+---   when the directory did not exist when the run began
 --- @param needed_bytes integer size of the new content
-function Swap:prepare(undo, needed_bytes)
+--- @param owner? table {uid, gid, mode, ours} of the directory if it must be made
+function Swap:prepare(undo, needed_bytes, owner)
   local target = self.target
   local there = target:stat(self.dir, true)
   if there and there.type ~= "dir" then
     failure.raise("refused", ("\"%s\" is no directory"):format(self.dir))
   end
   local record = there and read_record(self)
+  if record and record.phase then
+    -- What is left of an end that was interrupted.
+    settle(self, record)
+    record = nil
+  end
   if record and record.run ~= self.run then
     failure.raise("refused", ("\"%s\" holds what run %s left half-way"):format(self.dir, record.run),
       { hint = ("end that first: moonkeep resume %s, or rollback %s; where its journal is lost: "
         .. "moonkeep rollback --target %s --dir %s"):format(record.run, record.run, target.url, self.dir) })
   elseif record then
+    target:make_dirs(self.at.old)
     return
   end
   check_room(self, there, needed_bytes)
+  local created = there == nil or undo.absent or false
+  if created then
+    make_dir(self, owner)
+  end
   target:make_dirs(self.at.place, 448, "stage the new data and keep the old there")
   target:write(self.at.record, json.encode({
     format = "moonkeep-undo", version = 1, run = self.run, dir = self.dir,
-    created = there == nil, undo = undo,
+    created = created, undo = { service = undo.service, was_running = undo.was_running },
   }, 2) .. "\n", { why = "how to undo this, should the journal be lost" })
   target:make_dirs(self.at.old)
 end
@@ -141,7 +190,8 @@ end
 function Swap:exchange()
   local record = read_record(self)
   if record == nil then
-    failure.raise("internal", ("\"%s\" is missing"):format(self.at.record))
+    failure.raise("refused", ("\"%s\" is gone: this restore was undone meanwhile"):format(self.at.record),
+      { hint = "begin a new one" })
   end
   if record.new == nil then
     -- From here the record says what is old: nothing has moved before it is written.
@@ -171,24 +221,8 @@ function Swap:check_exchanged()
   end
 end
 
---- Give a directory that did not exist before to its owner.
---- @param owner table {uid, gid, mode, ours}
-function Swap:give_to(owner)
-  local record = read_record(self)
-  if record and record.created then
-    self.target:chmod(self.dir, owner.mode)
-    if not owner.ours then
-      self.target:chown(self.dir, owner)
-    end
-  end
-end
-
-local function kept_at(self, run)
-  return ("%s/%s%s"):format(self.dir, OLD_PREFIX, run)
-end
-
 --- Take what is not old out of the directory.
-local function discard_new(self, record, old_at)
+local function discard_new(self, record)
   local target = self.target
   local is_old = {}
   for _, entry in ipairs(record.old) do
@@ -196,7 +230,7 @@ local function discard_new(self, record, old_at)
   end
   target:make_dirs(self.at.discarded)
   for index, entry in ipairs(content(self)) do
-    local moved_away = target:stat(old_at .. "/" .. entry) ~= nil
+    local moved_away = target:stat(self.at.old .. "/" .. entry) ~= nil
     if not is_old[entry] or moved_away then
       local to = ("%s/%s"):format(self.at.discarded, entry)
       if target:stat(to) then
@@ -207,10 +241,16 @@ local function discard_new(self, record, old_at)
   end
 end
 
+local function put_back(self, record)
+  discard_new(self, record)
+  for _, entry in ipairs(record.old) do
+    rename_if(self, self.at.old .. "/" .. entry, self.dir .. "/" .. entry, "put the old data back")
+  end
+end
+
 --- Put the old content back; the new, and what a server made of it, is removed.
 --- Without a record there is nothing to undo, and what another run left or is
---- just doing is not touched.  Raises "refused" when the old content was already
---- removed for good.
+--- just doing is not touched.  Raises "refused" once the end has begun.
 function Swap:undo()
   local target = self.target
   local record = target:stat(self.dir, true) and read_record(self)
@@ -222,20 +262,17 @@ function Swap:undo()
   elseif self.run ~= ANY_RUN and record.run ~= self.run then
     return
   end
-  if record.new ~= nil then
-    local old_at = self.at.old
-    if target:stat(old_at) == nil then
-      old_at = kept_at(self, record.run)
-    end
-    if #record.old > 0 and target:stat(old_at) == nil then
-      failure.raise("refused", ("the old data of \"%s\" is gone: the restore was complete"):format(self.dir),
-        { hint = "`moonkeep resume` ends the run" })
-    end
-    discard_new(self, record, old_at)
-    for _, entry in ipairs(record.old) do
-      rename_if(self, old_at .. "/" .. entry, self.dir .. "/" .. entry, "put the old data back")
-    end
-    target:remove_tree(old_at)
+  if record.phase == "complete" then
+    settle(self, record)
+    failure.raise("refused", ("the restore in \"%s\" was complete already, and stays"):format(self.dir),
+      { hint = record.keep and ("the old data is in \"%s\""):format(kept_at(self, record.run))
+        or "to go back, restore another backup" })
+  elseif record.new ~= nil and record.phase == nil then
+    put_back(self, record)
+    -- Makes room where the disk is full.
+    target:remove_tree(self.at.discarded)
+    target:remove_tree(self.at.new)
+    reach(self, record, "undone")
   end
   target:remove_tree(self.at.place, "the old data is back")
   if record.created and #target:list(self.dir) == 0 then
@@ -243,27 +280,19 @@ function Swap:undo()
   end
 end
 
---- End: keep the old content aside, or remove it.  The record goes last.
+--- End: keep the old content aside, or remove it.  From its beginning there is
+--- no way back.  The record goes last.
 --- @param keep boolean
 --- @return string|nil where it is kept
 function Swap:finish(keep)
-  local target = self.target
+  local record = read_record(self)
+  if record and record.run == self.run then
+    record.keep = keep
+    reach(self, record, "complete")
+    settle(self, record)
+  end
   local kept = kept_at(self, self.run)
-  if target:stat(self.at.old) then
-    if #target:list(self.at.old) > 0 then
-      target:rename(self.at.old, kept, "keep the old data")
-    end
-  end
-  if not keep and target:stat(kept) then
-    -- First out of undo's sight, then removed: half of the old data is no way back.
-    if target:stat(self.at.discarded) == nil then
-      target:rename(kept, self.at.discarded, "the old data is not wanted")
-    end
-  end
-  target:remove_tree(self.at.discarded)
-  target:remove_tree(self.at.new)
-  target:remove_tree(self.at.place, "the restore is complete")
-  return target:stat(kept) and kept or nil
+  return self.target:stat(kept) and kept or nil
 end
 
 --- Undo by the record in the directory alone: stop the service, put the old
@@ -276,12 +305,13 @@ function swap.rollback(target, dir)
   local self = swap.new(target, dir, ANY_RUN)
   local record = target:stat(self.dir, true) and read_record(self)
   if not record then
+    self:undo()
     failure.raise("not_found", ("there is no \"%s\": nothing was left half-way in \"%s\"")
       :format(self.at.record, self.dir))
   end
   local undo = record.undo or {}
   local service = undo.service and require("service").from_plain(undo.service)
-  if service and record.new ~= nil then
+  if service and record.new ~= nil and record.phase == nil then
     service:halt(target, "put the old data back")
   end
   self:undo()

@@ -4,6 +4,10 @@ local lib = require "prometheus._lib"
 local shelf = require "backup.shelf"
 local stream = require "stream"
 local swap = require "swap"
+local task = require "task"
+
+--- How long the server may take to answer again after the old data was put back.
+local ANSWERS_MS = 60000
 
 --- Who the restored files will belong to: as asked, else as the directory is,
 --- else as it was when the backup was made.
@@ -70,7 +74,7 @@ back and the server is as it was.]],
       ctx:will("extract", "config.tar.gz", "below " .. p.config_dir)
       return {}
     end },
-    { "finish", "Keep the old data aside", plan = nothing },
+    { "finish", "Keep the old data aside", plan = nothing, final = true },
   },
   example = "moonkeep run prometheus.restore --store ./backups --service systemd:prometheus",
 
@@ -94,6 +98,7 @@ back and the server is as it was.]],
           { hint = "stop it yourself, or say how: --service systemd:UNIT" })
       end
       return { name = entry.name, prefix = entry.prefix, bytes = entry.bytes, dir = dir,
+        absent = p.target:stat(dir, true) == nil,
         running = running or false, owner = decide_owner(p, dir, book) }
     end)
     local book = shelf.manifest(p.store, chosen)
@@ -106,8 +111,8 @@ back and the server is as it was.]],
       place:undo()
     end)
     ctx:step("prepare", function()
-      place:prepare({ service = p.service and p.service:plain(), was_running = chosen.running },
-        lib.needed_bytes(book))
+      place:prepare({ service = p.service and p.service:plain(), was_running = chosen.running,
+        absent = chosen.absent }, lib.needed_bytes(book), chosen.owner)
       return {}
     end)
 
@@ -133,7 +138,8 @@ back and the server is as it was.]],
         p.service:halt(p.target, "put the old data back", answers)
         place:undo()
         if was.running then
-          p.service:launch(p.target, "it ran before")
+          p.service:launch(p.target, "it ran before", answers)
+          task.wait_until(("Prometheus at %s to answer again"):format(p.url), ANSWERS_MS, answers)
         end
       end)
       ctx:step("stop", function()
@@ -143,16 +149,14 @@ back and the server is as it was.]],
     end
 
     local exchanged = ctx:step("exchange", function()
-      local moved = place:exchange()
-      place:give_to(chosen.owner)
-      return moved
+      return place:exchange()
     end)
 
     local asked = {}
     if p.service then
       ctx:step("start", function()
         place:check_exchanged()
-        p.service:launch(p.target, "its data is restored")
+        p.service:launch(p.target, "its data is restored", answers)
         return {}
       end)
       asked = ctx:step("ask", function()
