@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # What the scenarios over the Prometheus recipes share: a small server with its
 # backup, points at which the program is killed, and what must be true afterwards.
-# Source it after lib.sh.  SEED chooses the points (printed); FAULT_ALL=1 takes all.
+# Source it after lib.sh.  SEED chooses the points (printed); FAULT_ALL=1 takes all,
+# POINTS="N M" just those.
 
 FAULT_ALL=${FAULT_ALL:-}
 SEED=${SEED:-$RANDOM}
@@ -85,6 +86,10 @@ newest_run() {
 # kill: all that touch a journal, and a sample of COUNT others; all with FAULT_ALL=1.
 points() {
         local log=$1 count=$2
+        if [ -n "${POINTS:-}" ]; then
+                echo "$POINTS"
+                return
+        fi
         if [ -n "$FAULT_ALL" ]; then
                 cut -d' ' -f1 "$log"
                 return
