@@ -32,7 +32,7 @@ end
 function runs.runs(call)
   local dir = state.dir(call.options.state)
   local found = json.array {}
-  for index, id in ipairs(state.ids(dir)) do
+  for index, id in ipairs(require("recipe.journal").ids(dir)) do
     local summary = state.summary(dir, id)
     found[index] = { run = id, recipe = summary.recipe, status = summary.status,
       started = summary.started, ended = summary.ended, duration_ms = runs.duration(summary),

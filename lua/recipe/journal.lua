@@ -1,37 +1,35 @@
 --- The journal of a run: one event a line, each with the hash of the line
---- before, appended and synced before what it announces is done.
+--- before, durable before what it announces is done.
 ---
 --- A line that was cut by a crash (no newline at the end) never happened and
 --- is dropped.  A line that does not hash to what the next one says, or a
---- journal that is shorter than RUN.head remembers, was edited or truncated:
+--- journal that is shorter than its head remembers, was edited or truncated:
 --- "journal".  docs/design/durable-steps.md has the events.
+---
+--- A place is a directory (text: journal_file) or a store (table: journal_store).
 
 local digest = require "digest"
 local failure = require "failure"
-local fs = require "_fs"
 local json = require "json"
 local clock = require "clock"
-local task = require "task"
 
 local journal = {}
 
---- Bounds on one event's line and on a whole journal, in bytes.
+--- Bound on one event's line, in bytes.
 local LINE_MAX = 4 * 1024 * 1024
-local JOURNAL_MAX = 256 * 1024 * 1024
-
---- How often, and after which pause, a locked journal is tried again.
-local LOCK_TRIES, LOCK_PAUSE_MS = 20, 10
-
---- What the names of files begin with that are being written.
-local TEMP = ".moonkeep-tmp-"
 
 local HASH_OF_NOTHING = ("0"):rep(64)
 
 local Journal = {}
 Journal.__index = Journal
 
-local function paths(dir, run)
-  return ("%s/%s.jsonl"):format(dir, run), ("%s/%s.head"):format(dir, run)
+local function medium(place)
+  return require(type(place) == "table" and "recipe.journal_store" or "recipe.journal_file")
+end
+
+local function none(place, run)
+  failure.raise("not_found", ("there is no run \"%s\": no \"%s\""):format(run,
+    medium(place).describe(place, run)), { hint = "`moonkeep runs` lists the runs" })
 end
 
 local function broken(path, text, ...)
@@ -41,9 +39,9 @@ local function broken(path, text, ...)
   })
 end
 
---- Check a journal's text against itself and against what RUN.head remembers.
+--- Check a journal's text against itself and against what its head remembers.
 --- @param text string
---- @param head string|nil the text of RUN.head
+--- @param head string|nil the text of the head: number and hash of the last line
 --- @param path string for messages
 --- @return table events, integer bytes of whole lines, string hash of the last line
 function journal.parse(text, head, path)
@@ -76,85 +74,56 @@ function journal.parse(text, head, path)
   return events, at - 1, hash
 end
 
-local function read(path, head_path)
-  local text = fs.read(path, JOURNAL_MAX)
-  if text == nil then
-    return nil
-  end
-  return journal.parse(text, fs.read(head_path, 256), path)
-end
-
---- Lock a journal; `moonkeep runs` holds it for a moment when it looks who lives.
---- @return boolean
-local function lock(file)
-  for _ = 1, LOCK_TRIES do
-    if file:lock() then
-      return true
-    end
-    task.sleep(LOCK_PAUSE_MS)
-  end
-  return false
-end
-
---- Remove what a crash left while it wrote RUN.head.
-local function sweep(dir, run)
-  for _, name in ipairs(fs.list(dir)) do
-    if name:sub(1, #TEMP) == TEMP and name:find(run .. ".head-", #TEMP, true) then
-      fs.remove(dir .. "/" .. name)
-    end
-  end
+--- The ids of all runs in a place, oldest first.
+function journal.ids(place)
+  local ids = medium(place).ids(place)
+  table.sort(ids)
+  return ids
 end
 
 --- Start the journal of a new run.
---- @param dir string the directory of the runs
+--- @param place string|table the directory of the runs, or a store
 --- @param run string its id
-function journal.create(dir, run)
-  local path, head = paths(dir, run)
-  fs.make_dirs(dir, 448)
-  local file = fs.append(path, true)
-  lock(file)
-  return setmetatable({ path = path, head = head, file = file, events = {}, hash = HASH_OF_NOTHING },
-    Journal)
+function journal.create(place, run)
+  return setmetatable({ medium = medium(place).create(place, run), events = {},
+    hash = HASH_OF_NOTHING }, Journal)
 end
 
 --- Open the journal of a run to go on with it.  Raises "locked" while the run
 --- is alive, "not_found" when there is none, "journal" when it is damaged,
 --- "refused" when the run was interrupted before it began.
-function journal.open(dir, run)
-  local path, head = paths(dir, run)
-  local file = fs.append(path, false)
-  if file == nil then
-    failure.raise("not_found", ("there is no run \"%s\" in \"%s\""):format(run, dir),
-      { hint = "`moonkeep runs` lists the runs" })
+function journal.open(place, run)
+  local book, text, head = medium(place).open(place, run)
+  if book == nil then
+    none(place, run)
   end
-  if not lock(file) then
-    failure.raise("locked", ("the run %s is still under way"):format(run))
-  end
-  local events, size, hash = read(path, head)
-  if #events == 0 then
+  local self = setmetatable({ medium = book }, Journal)
+  local ok, events, size, hash = pcall(journal.parse, text, head, medium(place).describe(place, run))
+  if not ok or #events == 0 then
+    self:close()
+    if not ok then
+      error(events, 0)
+    end
     failure.raise("refused", ("the run %s was interrupted before it began, and has changed nothing"):format(run),
       { hint = "start a new one with `moonkeep run`" })
   end
-  file:truncate(size)
-  sweep(dir, run)
-  return setmetatable({ path = path, head = head, file = file, events = events, hash = hash }, Journal)
+  book:settle(size)
+  self.events, self.hash = events, hash
+  return self
 end
 
 --- Read a journal without going on with it.
 --- @return table events, boolean alive
-function journal.read(dir, run)
-  local path, head = paths(dir, run)
-  local file = fs.append(path, false)
-  if file == nil then
-    failure.raise("not_found", ("there is no run \"%s\" in \"%s\""):format(run, dir),
-      { hint = "`moonkeep runs` lists the runs" })
+function journal.read(place, run)
+  local text, head, alive = medium(place).peek(place, run)
+  if text == nil then
+    none(place, run)
   end
-  local alive = not file:lock()
-  file:close()
-  return read(path, head), alive
+  local events = journal.parse(text, head, medium(place).describe(place, run))
+  return events, alive
 end
 
---- Append an event; it is on disk when this returns.
+--- Append an event; it is durable when this returns.
 --- @param event table with a field `event`
 function Journal:add(event)
   event.seq = #self.events + 1
@@ -165,15 +134,14 @@ function Journal:add(event)
     failure.raise("too_big", ("an event of the run is %d bytes long, more than the journal takes")
       :format(#line))
   end
-  self.file:add(line .. "\n")
-  self.hash = digest.sha256(line)
-  event.hash = self.hash
+  local hash = digest.sha256(line)
+  self.medium:append(event.seq, line, hash)
+  self.hash, event.hash = hash, hash
   self.events[#self.events + 1] = event
-  fs.write(self.head, ("%d %s\n"):format(event.seq, self.hash), 384)
 end
 
 function Journal:close()
-  self.file:close()
+  self.medium:close()
 end
 
 return journal

@@ -1,20 +1,21 @@
 --- Where runs are kept, and what their journals say of them.
 
 local failure = require "failure"
-local fs = require "_fs"
 local journal = require "recipe.journal"
 local os_ = require "_os"
 local words = require "words"
 
 local state = {}
 
---- The directory of the runs.
+--- The place of the runs: a directory, or the store that --state names by a URL.
 --- @param option? string the value of --state
+--- @return string|table
 function state.dir(option)
-  if option and option:match("^%a[%w+.-]*://") then
-    failure.raise("unsupported", "--state takes a directory in this version, not a store's URL")
+  option = option or os_.getenv("MOONKEEP_STATE")
+  if option and option:match("^%a[%w+.-]*:") then
+    return require("store").open(option)
   end
-  local base = option or os_.getenv("MOONKEEP_STATE")
+  local base = option
   if base == nil or base == "" then
     local xdg = os_.getenv("XDG_STATE_HOME")
     local home = os_.getenv("HOME") or os_.process().home
@@ -30,21 +31,9 @@ function state.dir(option)
   return base .. "/runs"
 end
 
---- The ids of all runs, oldest first.
-function state.ids(dir)
-  local ids = {}
-  if fs.stat(dir, true) then
-    for _, name in ipairs(fs.list(dir)) do
-      ids[#ids + 1] = name:match("^(%w[%w-]*)%.jsonl$")
-    end
-  end
-  table.sort(ids)
-  return ids
-end
-
 --- The id meant by what was typed: itself, `latest`, or the start of one id.
 function state.find(dir, typed)
-  local ids = state.ids(dir)
+  local ids = journal.ids(dir)
   if typed == "latest" and #ids > 0 then
     return ids[#ids]
   end
@@ -61,7 +50,8 @@ function state.find(dir, typed)
   elseif #found > 1 then
     failure.raise("usage", ("\"%s\" may be %s"):format(typed, table.concat(found, " or ")))
   end
-  failure.raise("not_found", ("there is no run \"%s\" in \"%s\"%s"):format(typed, dir,
+  failure.raise("not_found", ("there is no run \"%s\" in \"%s\"%s"):format(typed,
+    type(dir) == "table" and dir.url or dir,
     words.did_you_mean(typed, ids)), { hint = "`moonkeep runs` lists the runs" })
 end
 

@@ -84,6 +84,12 @@ local function busy(self, holder)
   })
 end
 
+--- Does the record keep others out: not released, not stale, its process not known to be gone?
+local function keeps_out(holder)
+  return holder ~= nil and not holder.released and not is_dead(holder)
+    and clock.now() - (holder.renewed or 0) < STALE_MS
+end
+
 --- A lock, not yet held.
 --- @param store table
 --- @param name string "prometheus/main"
@@ -98,8 +104,7 @@ function Lock:acquire()
   local last
   for _ = 1, TRIES do
     local number, holder = newest(self)
-    if holder and not holder.released and holder.run ~= self.run and not is_dead(holder)
-      and clock.now() - (holder.renewed or 0) < STALE_MS then
+    if keeps_out(holder) and holder.run ~= self.run then
       busy(self, holder)
     end
     local ok, e = pcall(self.store.put, self.store, key_of(self, number + 1), record(self),
@@ -119,6 +124,12 @@ function Lock:acquire()
   failure.raise("locked", ("%s: other runs keep taking the lock"):format(self.name))
 end
 
+--- Does anybody hold the lock?
+function Lock:is_held()
+  local _, holder = newest(self)
+  return keeps_out(holder)
+end
+
 --- Raise "locked" when somebody took the lock over, or nobody holds it.
 function Lock:check()
   local number, holder = newest(self)
@@ -129,20 +140,22 @@ function Lock:check()
   self.number = number
 end
 
+--- Say that the holder is alive.  Raises "locked" when it holds the lock no more.
+function Lock:renew()
+  self:check()
+  self.store:put(key_of(self, self.number), record(self))
+end
+
 --- Call fn(...) while the lock is renewed; raises "locked" when it is lost meanwhile.
 function Lock:held(fn, ...)
-  self:check()
   -- A resumed run is another process than the one that took the lock.
-  self.store:put(key_of(self, self.number), record(self))
+  self:renew()
   local lost
   local work = task.spawn(fn, ...)
   local renewer = task.spawn(function()
     while true do
       task.sleep(RENEW_MS)
-      local ok, e = pcall(function()
-        self:check()
-        self.store:put(key_of(self, self.number), record(self))
-      end)
+      local ok, e = pcall(self.renew, self)
       if not ok and failure.is(e, "locked") then
         lost = e
         work:cancel()

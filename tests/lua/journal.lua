@@ -169,7 +169,7 @@ end
 
 test["runs are found by id, by the start of one, and as latest"] = function(t)
   local dir = t.dir() .. "/runs"
-  t.equal(state.ids(dir), {})
+  t.equal(journal.ids(dir), {})
   t.raises("not_found", "there is no run \"latest\"", state.find, dir, "latest")
   for _, id in ipairs { "20261121T020000-aaaa", "20261121T020000-bbbb", "20261122T020000-aaaa" } do
     journal.create(dir, id):close()
