@@ -31,7 +31,28 @@ function shelf.verifications(store, entry)
   return records
 end
 
---- Sum up a backup: its manifest's main facts and its newest verification.
+--- What verifications together say: the deepest good one, and the bad one that
+--- still counts.  A bad one is only overruled by a later good one that looked as
+--- deeply, and what was good before a bad one is no longer.
+--- @param records table newest first
+--- @return table|nil good, table|nil bad
+function shelf.judge(records)
+  local good, overruled
+  for _, record in ipairs(records) do
+    local level = shelf.LEVELS[record.level]
+    local reached = good and shelf.LEVELS[good.level] or 0
+    if record.result ~= "good" and level > reached then
+      return nil, record
+    elseif record.result ~= "good" then
+      overruled = true
+    elseif not overruled and level > reached then
+      good = record
+    end
+  end
+  return good, nil
+end
+
+--- Sum up a backup: its manifest's main facts and what its verifications say.
 local function describe(store, entry)
   local text = store:get(entry.prefix .. manifest.FILE, manifest.MAX)
   local ok, value = pcall(manifest.decode, text or "", entry.prefix .. manifest.FILE)
@@ -46,11 +67,11 @@ local function describe(store, entry)
     entry.partial = value.partial or nil
     entry.run = value.run
   end
-  local newest = shelf.verifications(store, entry)[1]
-  if newest and newest.result == "good" then
-    entry.verified = { level = newest.level, time = newest.time, run = newest.run }
-  elseif newest then
-    entry.bad = entry.bad or ("verification failed: " .. tostring(newest.error and newest.error.message))
+  local good, bad = shelf.judge(shelf.verifications(store, entry))
+  if good then
+    entry.verified = { level = good.level, time = good.time, run = good.run }
+  elseif bad then
+    entry.bad = entry.bad or ("verification failed: " .. tostring(bad.error and bad.error.message))
   end
   return entry
 end
@@ -109,8 +130,8 @@ local function none(text, store, why)
 end
 
 --- The backup with that name.  `latest` is the newest that is not known to be
---- bad, `latest-verified` the newest whose last verification (digest or deeper)
---- was good.  Raises "not_found".
+--- bad, `latest-verified` the newest that was found to be good by a verification
+--- that read every byte (digest or deeper).  Raises "not_found".
 --- @param text string SYSTEM/INSTANCE/TIME, or SYSTEM/INSTANCE for the latest
 function shelf.find(store, text)
   local wanted = name.parse(text)

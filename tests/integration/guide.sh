@@ -59,6 +59,8 @@ recipe() {
         check_says "would write files.tar.zst"
         check_not test -e "$SCRATCH/store"
         check_status 0 "$MOONKEEP" --dev dev run files.backup "${options[@]}"
+        check_status 0 "$MOONKEEP" backups --store "$SCRATCH/store"
+        check_says "verified (digest)"
         check_status 0 "$MOONKEEP" verify --store "$SCRATCH/store" files/main/latest
         check_status 2 "$MOONKEEP" --dev dev run files.backup --dir /nowhere --store "$SCRATCH/store"
         check_says 'there is no directory "/nowhere"'
