@@ -31,7 +31,7 @@ struct http_request {
         size_t answer_max; /* bytes of the answer's body; more is ERR_TOO_BIG */
         int64_t stall_ms;  /* no byte in either direction for so long is ERR_TIMEOUT */
         int64_t total_ms;  /* bound on the whole; 0: none */
-        char *ca_file;     /* or NULL: the system's */
+        char *ca_file;     /* its authorities and no others; or NULL: the system's */
         char *unix_socket; /* or NULL */
 };
 
@@ -59,7 +59,8 @@ typedef void http_done_fn(void *arg, struct http_answer *answer, const struct er
  * ERR_USAGE: a URL that is not http or https, or has a user or password in
  * it, a method or header that HTTP cannot carry.  A refused connection is
  * ERR_NETWORK (retryable); an answer that ends before its Content-Length, its
- * last chunk or its last header ERR_TRUNCATED; what is not HTTP ERR_PROTOCOL;
+ * last chunk or its last header ERR_TRUNCATED; what is not HTTP, or a 2xx answer
+ * with neither Content-Length nor chunks (whose end nothing proves), ERR_PROTOCOL;
  * an answer above answer_max or HTTP_HEADERS_MAX ERR_TOO_BIG.  Setting the
  * token ends it with ERR_CANCELLED.  No message contains a header or a query.
  */

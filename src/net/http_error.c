@@ -76,13 +76,90 @@ broken(struct transfer *transfer, CURLcode result, struct err *err)
         return fail(transfer, ERR_TRUNCATED, true, why, err);
 }
 
+/* Results of OpenSSL's verification that call for another answer than an authority. */
+enum {
+        VERIFY_OK = 0,
+        VERIFY_NONE = 1, /* libcurl's own: it looks at the host's name first */
+        VERIFY_NOT_YET_VALID = 9,
+        VERIFY_HAS_EXPIRED = 10
+};
+
+static int
+certificate_hint(struct transfer *transfer, struct err *err)
+{
+        const char *ca_file = transfer->request.ca_file;
+        long result = -1;
+
+        (void)curl_easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &result);
+        if (result == VERIFY_OK || result == VERIFY_NONE)
+                return err_hint(err, "use a name of the server that its certificate is for");
+        if (result == VERIFY_NOT_YET_VALID || result == VERIFY_HAS_EXPIRED)
+                return err_hint(
+                    err, "renew the server's certificate, or set the clock of this machine right");
+        if (ca_file != NULL)
+                return err_hint(err,
+                    "\"%s\" does not hold the authority that signed the server's certificate",
+                    ca_file);
+        return err_hint(
+            err, "give the certificate of the authority that signed the server's: --ca-file");
+}
+
 static int
 tls_failed(struct transfer *transfer, CURLcode result, struct err *err)
 {
+        const char *ca_file = transfer->request.ca_file;
+
         fail(transfer, ERR_TLS, false, reason(transfer, result), err);
         if (result == CURLE_PEER_FAILED_VERIFICATION)
-                err_hint(err, "give the certificate of the authority that signed the server's");
+                return certificate_hint(transfer, err);
+        if (result == CURLE_SSL_CACERT_BADFILE)
+                return err_hint(
+                    err, "it must be a file of certificates in the PEM form that we may read");
+        /* What OpenSSL makes of an answer without TLS. */
+        if (strstr(transfer->curl_error, "wrong version number") != NULL)
+                return err_hint(err, "does the server speak TLS there? perhaps it is http://");
+        /* It finds this out, and does not say so, when it follows a name to another key. */
+        if (result == CURLE_SSL_CONNECT_ERROR && ca_file != NULL)
+                return err_hint(err,
+                    "is \"%s\" the server's authority, or an older one of that name?", ca_file);
         return -1;
+}
+
+/*
+ * Where neither a length nor chunks say where the answer ends, only the
+ * connection does, and a cut looks the same: libcurl does not tell whether
+ * TLS said good-bye, and plain HTTP has nothing to say it with.
+ */
+static bool
+is_open_ended(const struct transfer *transfer)
+{
+        const struct http_answer *answer = &transfer->answer;
+
+        if (strcmp(transfer->request.method, "HEAD") == 0 || answer->status == 204 ||
+            answer->status >= 300)
+                return false;
+        for (size_t idx = 0; idx < answer->header_count; idx++) {
+                const char *name = answer->headers[idx].name;
+                if (strcmp(name, "content-length") == 0 || strcmp(name, "transfer-encoding") == 0)
+                        return false;
+        }
+        return true;
+}
+
+static int
+judge_answer(struct transfer *transfer, struct err *err)
+{
+        /* A connection that is closed between two header lines is no error to libcurl. */
+        if (!transfer->headers_complete)
+                return fail(
+                    transfer, ERR_TRUNCATED, true, "the answer broke off in its headers", err);
+        if (is_open_ended(transfer)) {
+                fail(transfer, ERR_PROTOCOL, false,
+                    "the answer does not say how long it is, so that a cut would not be noticed",
+                    err);
+                return err_hint(err, "is there an old proxy in between, or is it another server?");
+        }
+        return 0;
 }
 
 int
@@ -95,11 +172,7 @@ http_judge(struct transfer *transfer, CURLcode result, struct err *err)
         }
         switch (result) {
         case CURLE_OK:
-                /* A connection that is closed between two header lines is no error to libcurl. */
-                if (!transfer->headers_complete)
-                        return fail(transfer, ERR_TRUNCATED, true,
-                            "the answer broke off in its headers", err);
-                return 0;
+                return judge_answer(transfer, err);
         case CURLE_COULDNT_RESOLVE_HOST:
         case CURLE_COULDNT_RESOLVE_PROXY:
         case CURLE_COULDNT_CONNECT:

@@ -225,8 +225,11 @@ set_options(struct transfer *transfer)
 
         SET(CURLOPT_SSL_VERIFYPEER, 1L);
         SET(CURLOPT_SSL_VERIFYHOST, 2L);
-        if (request->ca_file != NULL)
+        if (request->ca_file != NULL) {
                 SET(CURLOPT_CAINFO, request->ca_file);
+                /* Or the authorities of the system would be good enough, too. */
+                SET(CURLOPT_CAPATH, NULL);
+        }
         if (request->unix_socket != NULL) {
                 SET(CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
                 SET(CURLOPT_PROXY, "");

@@ -1,208 +1,6 @@
-#include "harness/test.h"
+#include "harness/http_test.h"
 
-#include <arpa/inet.h>
-#include <limits.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "moonkeep/http.h"
-#include "moonkeep/mem.h"
 #include "moonkeep/time.h"
-
-/* The scripted server (tests/servers/http_script.c). */
-
-static pid_t server_pid;
-static int server_port;
-
-/* Where the test servers are: said by the environment, or beside the unit tests. */
-static void
-find_server(char *path, size_t size)
-{
-        const char *dir = getenv("MOONKEEP_TEST_SERVERS");
-        char self[PATH_MAX];
-
-        ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-        CHECK(len > 0);
-        self[len] = '\0';
-        *strrchr(self, '/') = '\0';
-        *strrchr(self, '/') = '\0';
-        if (dir != NULL)
-                snprintf(path, size, "%s/http_script", dir);
-        else
-                snprintf(path, size, "%.3000s/servers/http_script", self);
-        if (access(path, X_OK) != 0)
-                SKIP("http_script is not built");
-}
-
-static void
-start_server_with(const char *option, const char *value, const char *script)
-{
-        char path[PATH_MAX];
-        const char *script_path = test_path("script");
-        int fds[2];
-
-        find_server(path, sizeof(path));
-        FILE *file = fopen(script_path, "we");
-        CHECK(file != NULL && fputs(script, file) >= 0 && fclose(file) == 0);
-        CHECK(pipe(fds) == 0);
-        server_pid = fork();
-        CHECK(server_pid >= 0);
-        if (server_pid == 0) {
-                dup2(fds[1], 1);
-                close(fds[0]);
-                close(fds[1]);
-                execl(path, path, option, value, script_path, (char *)NULL);
-                _exit(127);
-        }
-        close(fds[1]);
-        FILE *out = fdopen(fds[0], "r");
-        CHECK(out != NULL && fscanf(out, "port %d", &server_port) == 1);
-        fclose(out);
-}
-
-static void
-start_server(const char *script)
-{
-        start_server_with("--time", "60", script);
-}
-
-/* All that the script expects has happened. */
-static void
-server_is_content(void)
-{
-        int status;
-
-        CHECK(waitpid(server_pid, &status, 0) == server_pid);
-        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-}
-
-static void
-end_server(void)
-{
-        int status;
-
-        kill(server_pid, SIGKILL);
-        CHECK(waitpid(server_pid, &status, 0) == server_pid);
-}
-
-/* Requests. */
-
-struct outcome {
-        int calls;
-        struct http_answer answer;
-        struct err err;
-};
-
-static struct loop *loop;
-
-static void
-done(void *arg, struct http_answer *answer, const struct err *err)
-{
-        struct outcome *outcome = arg;
-
-        CHECK((answer != NULL) == (err == NULL));
-        outcome->calls++;
-        if (answer != NULL) {
-                outcome->answer = *answer;
-                memset(answer, 0, sizeof(*answer));
-        } else {
-                outcome->err = *err;
-        }
-}
-
-static struct http_request make(const char *method, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static struct http_request
-make(const char *method, const char *fmt, ...)
-{
-        struct http_request request = { .answer_max = 1024 * 1024, .stall_ms = 20000 };
-        char url[1024];
-        va_list args;
-
-        va_start(args, fmt);
-        vsnprintf(url, sizeof(url), fmt, args);
-        va_end(args);
-        request.method = mem_strdup(method, NULL);
-        request.url = mem_strdup(url, NULL);
-        return request;
-}
-
-static struct http_request
-get(const char *target)
-{
-        return make("GET", "http://127.0.0.1:%d%s", server_port, target);
-}
-
-static struct http_header *
-add_header(struct http_request *request, const char *name, const char *value)
-{
-        size_t count = request->header_count++;
-
-        request->headers =
-            mem_realloc(request->headers, request->header_count * sizeof(struct http_header), NULL);
-        request->headers[count] = (struct http_header){
-                .name = mem_strdup(name, NULL),
-                .value = value != NULL ? mem_strdup(value, NULL) : NULL,
-        };
-        return &request->headers[count];
-}
-
-static void
-start(struct http_request *request, struct cancel *cancel, struct outcome *outcome)
-{
-        struct err err;
-
-        err_init(&err);
-        if (loop == NULL)
-                loop = loop_new(&err);
-        CHECK_PTR(loop, err);
-        memset(outcome, 0, sizeof(*outcome));
-        CHECK_OK(http_start(loop, request, cancel, done, outcome, &err), err);
-        CHECK(request->url == NULL);
-}
-
-static void
-run_all(void)
-{
-        struct err err;
-
-        err_init(&err);
-        while (loop_pending(loop) > 0)
-                CHECK_OK(loop_run_once(loop, 60000, &err), err);
-}
-
-static void
-fetch(struct http_request request, struct outcome *outcome)
-{
-        start(&request, NULL, outcome);
-        run_all();
-        CHECK_INT(outcome->calls, 1);
-}
-
-static void
-end(struct outcome *outcome)
-{
-        http_answer_clear(&outcome->answer);
-        loop_free(loop);
-        loop = NULL;
-}
-
-/* fetch failed, so, and the server saw what it expects. */
-static void
-expect_failure(struct http_request request, enum err_code code, const char *text)
-{
-        struct outcome outcome;
-
-        fetch(request, &outcome);
-        CHECK_ERR(outcome.err.code != ERR_NONE, outcome.err, code, text);
-        end(&outcome);
-}
 
 static const char *
 header_of(const struct http_answer *answer, const char *name)
@@ -419,21 +217,6 @@ TEST(a_secret_header_is_sent_and_in_no_message)
         server_is_content();
 }
 
-/* A port that nobody listens on. */
-static int
-free_port(void)
-{
-        struct sockaddr_in inet = { .sin_family = AF_INET };
-        socklen_t len = sizeof(inet);
-        int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-        inet.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        CHECK(bind(fd, (struct sockaddr *)&inet, len) == 0);
-        CHECK(getsockname(fd, (struct sockaddr *)&inet, &len) == 0);
-        close(fd);
-        return ntohs(inet.sin_port);
-}
-
 TEST(a_refused_connection_says_where_and_may_be_retried)
 {
         struct outcome outcome;
@@ -494,6 +277,25 @@ TEST(an_answer_that_is_cut_is_truncated)
                 expect_failure(get("/x"), ERR_TRUNCATED, "/x\": the answer broke off");
                 server_is_content();
         }
+}
+
+TEST(an_answer_whose_end_nothing_proves_is_not_believed)
+{
+        struct outcome outcome;
+
+        start_server("expect GET /x\nanswer-raw \"HTTP/1.1 200 OK\\r\\n\\r\\nall?\"\nclose\n"
+                     "expect GET /x\nanswer-raw \"HTTP/1.0 500 Oh\\r\\n\\r\\nwhy\"\nclose\n"
+                     "expect GET /x\nanswer-raw \"HTTP/1.1 204 No\\r\\n\\r\\n\"\nclose\n");
+        expect_failure(get("/x"), ERR_PROTOCOL, "does not say how long it is");
+        /* Of an error, what is there of its reason is better than nothing. */
+        fetch(get("/x"), &outcome);
+        CHECK_INT(outcome.answer.status, 500);
+        CHECK_STR(outcome.answer.body.data, "why");
+        http_answer_clear(&outcome.answer);
+        fetch(get("/x"), &outcome);
+        CHECK_INT(outcome.answer.status, 204);
+        end(&outcome);
+        server_is_content();
 }
 
 TEST(what_is_not_http_breaks_the_protocol)
