@@ -28,6 +28,7 @@ lib.params = {
   url = { "url", default = "http://127.0.0.1:9090", env = "PROMETHEUS_URL",
     help = "Prometheus as seen from the target, with its route prefix if it has one" },
   token = { "secret", help = "bearer token: env:NAME, file:PATH or command:PROGRAM" },
+  ca_file = { "path", help = "the certificates (PEM) to trust over https, instead of the system's" },
   instance = { "string", default = "main", help = "which Prometheus this is, in the backup's name" },
 }
 
@@ -50,7 +51,7 @@ Server.__index = Server
 function lib.server(p)
   return setmetatable({
     target = p.target, url = p.url,
-    api = p.target:http(p.url, { token = p.token, stall_ms = 60000 }),
+    api = p.target:http(p.url, { token = p.token, ca_file = p.ca_file, stall_ms = 60000 }),
   }, Server)
 end
 

@@ -19,7 +19,7 @@ removed from the server whether or not that succeeds; the server runs on.]],
   rpo = "1h",
   rto = "1h",
   tags = { "backup", "prometheus", "safe" },
-  params = lib.with({ "target", "store", "url", "token", "instance" }, {
+  params = lib.with({ "target", "store", "url", "token", "ca_file", "instance" }, {
     data_dir = { "path", help = "the data directory on the target, if not where Prometheus says" },
     skip_head = { "boolean", default = false, help = "leave out what is not yet in a block (about 2 h)" },
     level = { "integer", default = 1, range = { 1, 19 }, help = "zstd level" },

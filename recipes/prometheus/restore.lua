@@ -43,7 +43,7 @@ back and the server is as it was.]],
   mirrors = "restore-tsdb.sh",
   rto = "1h",
   tags = { "restore", "prometheus", "destructive" },
-  params = lib.with({ "target", "store", "url", "token" }, {
+  params = lib.with({ "target", "store", "url", "token", "ca_file" }, {
     backup = { "backup", default = "prometheus/main/latest-verified",
       help = "SYSTEM/INSTANCE/TIME, latest or latest-verified" },
     data_dir = { "path", help = "where Prometheus keeps its data; default: where it was" },
