@@ -301,10 +301,12 @@ TEST(a_built_value_that_is_nested_too_deep_is_not_written)
         json_free(value);
 }
 
+/* Numbers with an exponent are written otherwise by each version of jq; nothing of ours has them.
+ */
 TEST(the_canonical_form_is_what_jq_writes)
 {
         static const char text[] =
-            "{\"z\":[1,2.5,-3,0.1,1e-7,9007199254740992],\"\\u00e9\":1,\"e\":2,\"E\":3,"
+            "{\"z\":[1,2.5,-3,0.1,9007199254740992],\"\\u00e9\":1,\"e\":2,\"E\":3,"
             "\"\\ud83d\\ude00\":4,\"\\uffee\":5,\"esc\":\"\\u0000\\u0001\\u001f\\u007f\\u0080\\b\\f"
             "\\n\\r\\t\\\"\\\\/<>&'\\u2028\",\"nest\":{\"b\":{},\"a\":[],\"\":null},\"t\":true}";
         char command[600], theirs[4096];
