@@ -1,17 +1,37 @@
 /*
  * moonkeep: the process-wide settings, then the command line in Lua.
  */
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "moonkeep/secret.h"
 #include "moonkeep/vm.h"
+
+/*
+ * Started without one of the standard descriptors, the next file that is
+ * opened would take its number, and what is printed would go into that.
+ */
+static int
+fill_standard_descriptors(void)
+{
+        int fd;
+
+        do
+                fd = open("/dev/null", O_RDWR);
+        while (fd >= 0 && fd <= STDERR_FILENO);
+        return fd >= 0 ? close(fd) : -1;
+}
 
 int
 main(int argc, char **argv)
 {
         struct err err;
+
+        if (fill_standard_descriptors() != 0)
+                return 1;
 
         /* Names in archives are bytes; without this libarchive warns on UTF-8 ones. */
         if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
