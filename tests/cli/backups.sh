@@ -55,7 +55,7 @@ lists() {
         check_status 0 "${MK[@]}" backups
         check_equal "$(wc -l <"$SCRATCH/stdout")" 3
         check_says "$first"
-        check_says "verified (content)"
+        check_says "verified (digest)"
         check_status 0 "${MK[@]}" backups toy/other
         check_lacks "$SCRATCH/stdout" "toy/main"
         check_status 0 env MOONKEEP_STORE="$PWD/backups" "${MK[@]}" backups toy
@@ -76,7 +76,7 @@ shows() {
         toys
         back_up
         check_status 0 "${MK[@]}" show "$NAME"
-        for text in "Backup  $NAME" "data.tar.zst" "note.txt" "verified (content)" "sha256"; do
+        for text in "Backup  $NAME" "data.tar.zst" "note.txt" "verified (digest)" "sha256"; do
                 check_contains "$SCRATCH/stdout" "$text"
         done
         check_status 0 "${MK[@]}" show toy/main/latest --json
