@@ -4,6 +4,7 @@
  *
  * Functions return 0 or -1 (or NULL) and take a `struct err *` as their last
  * parameter.  A failing function fills it; a succeeding one leaves it alone.
+ * A message that is too long loses its middle, never its reason.
  * Every function here accepts err == NULL and then does nothing, for callers
  * to whom only the fact of the failure matters.
  */

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Two long paths and a sentence. */
+#define TEXT_SIZE 10240
+
 static const struct {
         const char *name;
         int status;
@@ -21,13 +24,60 @@ err_init(struct err *err)
         memset(err, 0, sizeof(*err));
 }
 
-__attribute__((format(printf, 4, 0))) static void
-set(struct err *err, enum err_code code, int sys, const char *fmt, va_list args)
+static bool
+is_inside_character(char at)
 {
-        err_init(err);
+        return ((unsigned char)at & 0xc0) == 0x80;
+}
+
+/*
+ * A text that is too long loses its middle: its beginning says what was being
+ * done, its end says why that failed.
+ */
+static void
+set_message(struct err *err, const char *text)
+{
+        const size_t half = (sizeof(err->msg) - sizeof("...")) / 2;
+        size_t len = strlen(text);
+        size_t head = half;
+
+        if (len < sizeof(err->msg)) {
+                memcpy(err->msg, text, len + 1);
+                return;
+        }
+        const char *tail = text + len - half;
+        while (head > 0 && is_inside_character(text[head]))
+                head--;
+        while (is_inside_character(*tail))
+                tail++;
+        snprintf(err->msg, sizeof(err->msg), "%.*s...%s", (int)head, text, tail);
+}
+
+/* "FMT..." or "FMT...: WHY" */
+__attribute__((format(printf, 3, 0))) static void
+set_text(struct err *err, const char *why, const char *fmt, va_list args)
+{
+        char text[TEXT_SIZE];
+        /* With room for a reason, which must not be lost. */
+        size_t room = sizeof(text) - sizeof(err->msg) - 2;
+
+        vsnprintf(text, room, fmt, args);
+        if (why != NULL) {
+                size_t len = strlen(text);
+                snprintf(text + len, sizeof(text) - len, ": %s", why);
+        }
+        set_message(err, text);
+}
+
+/* What is said beside the message; that stays. */
+static void
+set_code(struct err *err, enum err_code code, int sys)
+{
         err->code = code;
         err->sys = sys;
-        vsnprintf(err->msg, sizeof(err->msg), fmt, args);
+        err->http = 0;
+        err->retryable = false;
+        err->hint[0] = '\0';
 }
 
 int
@@ -38,8 +88,9 @@ err_set(struct err *err, enum err_code code, const char *fmt, ...)
         if (err == NULL)
                 return -1;
         va_start(args, fmt);
-        set(err, code, 0, fmt, args);
+        set_text(err, NULL, fmt, args);
         va_end(args);
+        set_code(err, code, 0);
         return -1;
 }
 
@@ -71,18 +122,15 @@ int
 err_sys(struct err *err, const char *fmt, ...)
 {
         int sys = errno;
+        char why[128];
         va_list args;
 
         if (err == NULL)
                 return -1;
         va_start(args, fmt);
-        set(err, code_of_errno(sys), sys, fmt, args);
+        set_text(err, strerror_r(sys, why, sizeof(why)), fmt, args);
         va_end(args);
-
-        size_t len = strlen(err->msg);
-        char text[128];
-        snprintf(
-            err->msg + len, sizeof(err->msg) - len, ": %s", strerror_r(sys, text, sizeof(text)));
+        set_code(err, code_of_errno(sys), sys);
         return -1;
 }
 
@@ -90,17 +138,14 @@ int
 err_prefix(struct err *err, const char *fmt, ...)
 {
         va_list args;
-        char msg[sizeof(err->msg)];
+        char why[sizeof(err->msg)];
 
         if (err == NULL)
                 return -1;
-        memcpy(msg, err->msg, sizeof(msg));
+        memcpy(why, err->msg, sizeof(why));
         va_start(args, fmt);
-        vsnprintf(err->msg, sizeof(err->msg), fmt, args);
+        set_text(err, why, fmt, args);
         va_end(args);
-
-        size_t len = strlen(err->msg);
-        snprintf(err->msg + len, sizeof(err->msg) - len, ": %s", msg);
         return -1;
 }
 

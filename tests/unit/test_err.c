@@ -64,23 +64,66 @@ TEST(prefix_reads_outside_in_and_keeps_code_and_hint)
         CHECK_INT(err.code, ERR_IO);
 }
 
-TEST(long_messages_are_cut_and_terminated)
+static bool
+ends_with(const char *text, const char *end)
+{
+        size_t len = strlen(text), end_len = strlen(end);
+
+        return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+TEST(a_long_message_loses_its_middle_and_never_its_reason)
 {
         struct err err;
-        char text[4000];
+        char name[4096];
 
-        memset(text, 'x', sizeof(text) - 1);
-        text[sizeof(text) - 1] = '\0';
-        err_set(&err, ERR_IO, "%s", text);
+        memset(name, 'x', sizeof(name) - 1);
+        name[sizeof(name) - 1] = '\0';
+        err_set(&err, ERR_IO, "cannot copy \"%s\" to \"%s\": the reason", name, name);
         CHECK_INT(strlen(err.msg), sizeof(err.msg) - 1);
-        err_prefix(&err, "front");
+        CHECK(strncmp(err.msg, "cannot copy \"xxx", 16) == 0);
+        CHECK(strstr(err.msg, "xxx...xxx") != NULL);
+        CHECK(ends_with(err.msg, "xxx\": the reason"));
+
+        errno = ENOSPC;
+        err_sys(&err, "cannot write \"%s\"", name);
+        CHECK(strncmp(err.msg, "cannot write \"xxx", 17) == 0);
+        CHECK(ends_with(err.msg, "\": No space left on device"));
+        err_prefix(&err, "step \"%s\"", name);
+        CHECK(strncmp(err.msg, "step \"xxx", 9) == 0);
+        CHECK(ends_with(err.msg, "\": No space left on device"));
         CHECK_INT(strlen(err.msg), sizeof(err.msg) - 1);
-        CHECK(strncmp(err.msg, "front: xxx", 10) == 0);
-        err_prefix(&err, "%s", text);
-        CHECK_INT(strlen(err.msg), sizeof(err.msg) - 1);
-        errno = EIO;
-        err_sys(&err, "%s", text);
-        CHECK_INT(strlen(err.msg), sizeof(err.msg) - 1);
+        CHECK_INT(err.code, ERR_FULL);
+}
+
+TEST(a_message_is_not_cut_within_a_character)
+{
+        struct err err;
+        char name[3001];
+
+        /* Three bytes each, moved by one so that either cut meets each of them. */
+        for (size_t idx = 0; idx < 1000; idx++)
+                memcpy(name + 3 * idx, "\xe2\x82\xac", 4);
+        for (size_t shift = 0; shift < 3; shift++) {
+                err_set(&err, ERR_IO, "%.*s%s%.*s", (int)shift, "aa", name, (int)shift, "bb");
+                CHECK(strlen(err.msg) <= sizeof(err.msg) - 1);
+                size_t at = 0;
+                while (err.msg[at] != '\0') {
+                        bool is_wide = (unsigned char)err.msg[at] == 0xe2;
+                        CHECK(is_wide || (unsigned char)err.msg[at] < 0x80);
+                        CHECK(!is_wide || strncmp(err.msg + at, "\xe2\x82\xac", 3) == 0);
+                        at += is_wide ? 3 : 1;
+                }
+        }
+}
+
+TEST(a_message_may_be_made_of_the_one_before)
+{
+        struct err err;
+
+        err_set(&err, ERR_IO, "inner");
+        err_set(&err, ERR_INVALID, "outer (%s)", err.msg);
+        CHECK_STR(err.msg, "outer (inner)");
 }
 
 TEST(no_err_is_fine_everywhere)
