@@ -153,13 +153,27 @@ local function head_of(story)
   return text.columns(rows)
 end
 
+--- The parameters as they would be typed: "10m", not 600000.
+local function typed(story)
+  local params = require "recipe.params"
+  local found, recipe = pcall(require("recipe.definition").load, story.recipe)
+  local specs = found and recipe.def.params or {}
+  local shown = {}
+  for name, value in pairs(story.parameters) do
+    -- The recipe may be another one by now.
+    local ok, texts = pcall(params.texts, specs[name], value)
+    shown[name] = ok and (#texts == 1 and texts[1] or texts) or value
+  end
+  return shown
+end
+
 local function render(story)
   local parts = { head_of(story) }
   local function add(s)
     parts[#parts + 1] = s
   end
   if story.parameters and next(story.parameters) then
-    add("\nParameters\n" .. values.lines(story.parameters, "  "))
+    add("\nParameters\n" .. values.lines(typed(story), "  "))
   end
   for _, one in ipairs(story.continued) do
     add(("\n%s at %s\n"):format(one.what == "resumed" and "Resumed" or "Rolled back",
