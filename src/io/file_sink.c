@@ -128,7 +128,8 @@ file_sink_commit(struct sink *sink, struct err *err)
                 return err_sys(err, "cannot create \"%s\"", it->path);
         }
         it->has_temp = false;
-        if (fsync(it->dir) < 0)
+        /* EINVAL: a file system that cannot sync directories. */
+        if (fsync(it->dir) < 0 && errno != EINVAL)
                 return err_sys(err, "cannot make the name \"%s\" durable", it->path);
         return 0;
 }

@@ -40,8 +40,10 @@ static const struct source_ops scan_source_ops = {
 struct source *
 tar_scan_source(struct source *src, const struct tar_watcher *watcher, struct err *err)
 {
-        struct scan_source *it = mem_zalloc(sizeof(*it), err);
+        if (src == NULL)
+                return NULL;
 
+        struct scan_source *it = mem_zalloc(sizeof(*it), err);
         if (it == NULL)
                 goto fail;
         it->scan = tar_scan_new(watcher, err);

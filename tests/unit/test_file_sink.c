@@ -234,6 +234,17 @@ TEST(a_sync_that_fails_is_a_commit_that_fails)
         CHECK_INT(entries(test_dir()), 1);
 }
 
+TEST(a_file_system_that_cannot_sync_directories_is_good_enough)
+{
+        struct err err;
+        const char *path = test_path("file");
+
+        fail_fsync = EINVAL;
+        fsyncs_before_failure = 1;
+        CHECK_OK(file_write(path, "new", 3, NULL, &err), err);
+        check_content(path, "new");
+}
+
 TEST(interrupted_and_short_writes_are_completed)
 {
         struct err err;

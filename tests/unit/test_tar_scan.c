@@ -685,6 +685,16 @@ TEST(the_source_passes_the_bytes_and_reports_the_end_only_when_complete)
         end(&seen);
 }
 
+TEST(a_missing_source_passes_through)
+{
+        struct tar_watcher nobody = { 0 };
+        struct err err;
+
+        err_set(&err, ERR_NOT_FOUND, "why it is missing");
+        CHECK(tar_scan_source(NULL, &nobody, &err) == NULL);
+        CHECK_STR(err.msg, "why it is missing");
+}
+
 /* Real archives, as GNU tar writes them. */
 TEST(reads_all_formats_of_tar)
 {
