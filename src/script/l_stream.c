@@ -50,9 +50,26 @@ lx_sink_close(void *object)
 
         if (sink->sink != NULL && sink->token != NULL)
                 cancel_trigger(sink->token);
+        sink->closing = sink->pins > 0;
+        if (sink->closing)
+                return;
         sink_free(sink->sink);
         cancel_unref(sink->token);
-        *sink = (struct lx_sink){ NULL, NULL };
+        *sink = (struct lx_sink){ 0 };
+}
+
+void
+lx_sink_pin(struct lx_sink *sink)
+{
+        sink->pins++;
+}
+
+void
+lx_sink_unpin(struct lx_sink *sink)
+{
+        sink->pins--;
+        if (sink->closing)
+                lx_sink_close(sink);
 }
 
 static int source_close_method(lua_State *L);
@@ -142,7 +159,7 @@ lx_sink_check(lua_State *L, int arg)
 {
         struct lx_sink *sink = lx_check(L, arg, &sink_class);
 
-        if (sink->sink == NULL)
+        if (sink->sink == NULL || sink->closing)
                 lx_fail(L, ERR_RECIPE, "the sink is closed, or was given away");
         return sink;
 }

@@ -25,6 +25,8 @@ struct lx_source {
 struct lx_sink {
         struct sink *sink;
         struct cancel *token;
+        unsigned pins; /* by what may write into it from a thread of its own */
+        bool closing;  /* closed, and freed with the last pin */
 };
 
 /*
@@ -49,6 +51,13 @@ struct source *lx_source_take(struct lx_source *from);
 /* lx_source_close, lx_sink_close: release, also in the middle of a stream. */
 void lx_source_close(void *object);
 void lx_sink_close(void *object);
+
+/*
+ * lx_sink_pin: put off the release of an open sink until lx_sink_unpin; for an
+ * object that anchors it, and hands it to a thread that a close does not wait for.
+ */
+void lx_sink_pin(struct lx_sink *sink);
+void lx_sink_unpin(struct lx_sink *sink);
 
 /* Objects that streams refer to.  [raise] */
 struct progress *lx_progress_opt(lua_State *L, int arg);

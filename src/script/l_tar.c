@@ -10,6 +10,7 @@
 
 struct catalog_box {
         struct tar_catalog *catalog;
+        struct lx_sink *sink; /* the scan may run on a thread when its owner closes it */
 };
 
 static void
@@ -18,7 +19,9 @@ catalog_close(void *object)
         struct catalog_box *box = object;
 
         tar_catalog_free(box->catalog);
-        box->catalog = NULL;
+        if (box->sink != NULL)
+                lx_sink_unpin(box->sink);
+        *box = (struct catalog_box){ NULL, NULL };
 }
 
 static int catalog_count(lua_State *L);
@@ -77,6 +80,8 @@ catalog(lua_State *L)
         box->catalog = tar_catalog_new(sink->sink, &err);
         if (box->catalog == NULL)
                 lx_raise(L, &err);
+        box->sink = sink;
+        lx_sink_pin(sink);
         return 1;
 }
 
