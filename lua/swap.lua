@@ -251,12 +251,16 @@ end
 --- Put the old content back; the new, and what a server made of it, is removed.
 --- Without a record there is nothing to undo, and what another run left or is
 --- just doing is not touched.  Raises "refused" once the end has begun.
-function Swap:undo()
+--- @param absent? boolean the directory did not exist when the run began
+function Swap:undo(absent)
   local target = self.target
   local record = target:stat(self.dir, true) and read_record(self)
   if not record then
     if target:stat(self.at.place) then
       target:remove_tree(self.at.place, "nothing had been moved yet")
+    end
+    if absent and target:stat(self.dir, true) and #target:list(self.dir) == 0 then
+      target:remove_tree(self.dir, "it did not exist before")
     end
     return
   elseif self.run ~= ANY_RUN and record.run ~= self.run then
@@ -290,6 +294,8 @@ function Swap:finish(keep)
     record.keep = keep
     reach(self, record, "complete")
     settle(self, record)
+  elseif not record then
+    self.target:remove_tree(self.at.place)
   end
   local kept = kept_at(self, self.run)
   return self.target:stat(kept) and kept or nil
