@@ -48,6 +48,11 @@ matching_calls() {
         check test -e two
 }
 
+sends_a_signal() {
+        check_status 143 with_fault "EXE=dd ACTION=signal:15 AT=3" dd if=/dev/zero of=file bs=10 count=3
+        check_equal "$(stat -c %s file)" 10
+}
+
 children_are_left_alone() {
         check_status 0 with_fault "EXE=bash ACTION=kill AT=100 LOG=$SCRATCH/log" \
             bash -c 'mkdir a b c; rmdir a b c; : >file'
@@ -61,4 +66,5 @@ scenario "the program dies after the call" kills_after
 scenario "the program dies in the middle of a write" writes_half
 scenario "a full disk" full_disk
 scenario "only calls on matching paths are counted" matching_calls
+scenario "the program gets a signal at the call" sends_a_signal
 scenario "programs that it starts are left alone" children_are_left_alone

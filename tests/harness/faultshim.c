@@ -5,6 +5,7 @@
  *     FAULT_AT=n             which call; 0 or nothing: none
  *     FAULT_WHEN=before|half|after   half: a write does half of it first
  *     FAULT_ACTION=kill|error:ENOSPC|error:EIO|error:NUMBER|count
+ *     FAULT_ACTION=signal:NUMBER     send the program that signal, and let the call pass
  *     FAULT_FOREVER=1        the n-th call and all later ones
  *     FAULT_MATCH=REGEXP     count only calls whose "path" or "old -> new" matches
  *     FAULT_LOG=FILE         append "n name path" for each call
@@ -31,6 +32,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PATH_LEN (2 * PATH_MAX + 8)
@@ -45,7 +47,8 @@ static struct {
         pid_t pid; /* 0: not for this program */
         unsigned long at;
         enum when when;
-        int error; /* 0: kill */
+        int error;  /* 0: kill */
+        int signal; /* 0: none */
         bool count_only;
         bool forever;
         bool filtered;
@@ -67,6 +70,8 @@ read_action(const char *action)
 {
         if (strcmp(action, "kill") == 0)
                 shim.error = 0;
+        else if (strncmp(action, "signal:", 7) == 0 && atoi(action + 7) > 0)
+                shim.signal = atoi(action + 7);
         else if (strcmp(action, "count") == 0)
                 shim.count_only = true;
         else if (strcmp(action, "error:ENOSPC") == 0)
@@ -138,6 +143,15 @@ count(const char *name, const char *path)
         }
         if (shim.count_only || shim.at == 0)
                 return false;
+        if (shim.signal != 0) {
+                if (n == shim.at) {
+                        /* Let it arrive: another thread may be the one that handles it. */
+                        struct timespec moment = { .tv_nsec = 20 * 1000 * 1000 };
+                        syscall(SYS_kill, shim.pid, shim.signal);
+                        syscall(SYS_nanosleep, &moment, NULL);
+                }
+                return false;
+        }
         return n == shim.at || (shim.forever && n > shim.at);
 }
 
