@@ -22,6 +22,13 @@
 /* The directories whose mode and time wait for the end: a million of them, and more. */
 #define DIRS_MAX ((size_t)256 * 1024 * 1024)
 
+/*
+ * Data goes to the disk in windows of this size while more is extracted, so
+ * that the last sync is short; small files are left to that.
+ */
+#define WINDOW ((uint64_t)8 * 1024 * 1024)
+#define SMALL ((uint64_t)1024 * 1024)
+
 /* What is restored of an entry besides its data. */
 struct marks {
         uid_t uid;
@@ -43,6 +50,8 @@ struct extract {
         struct buf dirs;
         size_t last_dir;
         int fd; /* the file that is being written, or -1 */
+        uint64_t written;
+        uint64_t flushed; /* up to here the kernel was told to start writing */
         struct marks marks;
         char name[TAR_NAME_MAX + 1];
         char shown[TAR_SHOWN_SIZE];
@@ -148,6 +157,7 @@ extract_file(struct extract *it, int dir_fd, const char *last, struct err *err)
         if (tar_links_add(&it->files, st.st_dev, st.st_ino, "", err) < 0)
                 goto fail;
         it->fd = fd;
+        it->written = it->flushed = 0;
         return 0;
 
 fail:
@@ -279,6 +289,15 @@ on_entry(void *arg, const struct tar_entry *entry, struct err *err)
         return extract_entry(it, entry, err) < 0 ? prefix_entry(it, err) : 0;
 }
 
+/* Start to write what has gathered to the disk; what goes wrong is found by the last sync. */
+static void
+flush(struct extract *it)
+{
+        (void)sync_file_range(
+            it->fd, (off_t)it->flushed, (off_t)(it->written - it->flushed), SYNC_FILE_RANGE_WRITE);
+        it->flushed = it->written;
+}
+
 static int
 on_data(void *arg, const void *data, size_t len, struct err *err)
 {
@@ -295,7 +314,10 @@ on_data(void *arg, const void *data, size_t len, struct err *err)
                 }
                 from += put;
                 len -= (size_t)put;
+                it->written += (uint64_t)put;
         }
+        if (it->written - it->flushed >= WINDOW)
+                flush(it);
         return 0;
 }
 
@@ -308,6 +330,8 @@ on_entry_end(void *arg, uint32_t crc, struct err *err)
         (void)crc;
         if (fd < 0)
                 return 0;
+        if (it->written >= SMALL && it->written > it->flushed)
+                flush(it);
         it->fd = -1;
         int rc = apply_marks(it, fd, &it->marks, err);
         if (close(fd) < 0 && rc == 0)
