@@ -28,8 +28,12 @@ int sha256_bytes(const void *data, size_t len, unsigned char out[SHA256_SIZE], s
 /* Size of the parts that moonkeep writes, in bytes. */
 #define DIGEST_PART_SIZE ((size_t)8 * 1024 * 1024)
 
-/* Most parts of one artifact (S3's limit). */
-#define DIGEST_PARTS_MAX 10000
+/*
+ * Most parts of one artifact: 838 GB in parts of DIGEST_PART_SIZE.  Many more
+ * would not fit into a line of a journal (lua/recipe/journal.lua), where each
+ * takes 67 bytes.  Stores with lower limits divide an artifact by themselves.
+ */
+#define DIGEST_PARTS_MAX 100000
 
 /*
  * A parts digest: every full part and the last, shorter one (if not empty)

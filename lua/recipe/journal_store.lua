@@ -14,7 +14,7 @@ local task = require "task"
 local journal_store = {}
 
 --- Bound on one event, and how long writing one may take although the run was cancelled.
-local EVENT_MAX = 5 * 1024 * 1024
+local EVENT_MAX = 9 * 1024 * 1024
 local WRITE_MS = 60000
 
 local RENEW_MS = 20000

@@ -38,8 +38,9 @@ static int
 begin_part(struct parts_digest *pd, struct err *err)
 {
         if (pd->count == DIGEST_PARTS_MAX)
-                return err_set(err, ERR_TOO_BIG, "more than %d parts of %zu bytes",
-                    DIGEST_PARTS_MAX, pd->part_size);
+                return err_set(err, ERR_TOO_BIG,
+                    "an artifact cannot have more than %d parts of %zu bytes", DIGEST_PARTS_MAX,
+                    pd->part_size);
         if (pd->count < pd->cap)
                 return 0;
 

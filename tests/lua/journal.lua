@@ -162,9 +162,22 @@ end
 test["an event has a bound"] = function(t)
   local dir = fill(t)
   local book = journal.open(dir, "r1")
-  t.raises("too_big", "an event of the run", book.add, book, { event = "x", text = ("x"):rep(5 * MAX) })
+  t.raises("too_big", "an event of the run", book.add, book, { event = "x", text = ("x"):rep(9 * MAX) })
   book:close()
   t.equal(#journal.read(dir, "r1"), 3)
+end
+
+-- The copy step of a backup gives the digests of its parts (DIGEST_PARTS_MAX).
+test["the digests of a large artifact fit into an event"] = function(t)
+  local dir = fill(t)
+  local book = journal.open(dir, "r1")
+  local parts = {}
+  for index = 1, 100000 do
+    parts[index] = ("%064x"):format(index)
+  end
+  book:add { event = "step_done", result = { parts = parts } }
+  book:close()
+  t.equal(journal.read(dir, "r1")[4].result.parts[100000], parts[100000])
 end
 
 test["runs are found by id, by the start of one, and as latest"] = function(t)
