@@ -63,6 +63,9 @@ local function unwind(self, ctx, good)
         self.ui:event { kind = entry.kind .. "_done", text = entry.text }
       else
         e = failure.of(e)
+        if e.code == "cancelled" then
+          e = failure.new("timeout", "it took longer than undoing may take")
+        end
         note(self, { event = "undo_fail", index = index, error = failure.plain(e) })
         self.ui:event { kind = entry.kind .. "_fail", text = entry.text, error = e }
         undone = false
