@@ -10,9 +10,9 @@ prometheus=$ROOT/tests/servers/prometheus
 
 # The data directory is $HOME_DIR/data; history of 6 h x 50 series, blocks of 2 h.
 new_server() {
-        set -E
+        set -E # also in functions
         # shellcheck disable=SC2154 # what set -e would end silently
-        trap 'echo "at ${BASH_SOURCE[0]##*/}:$LINENO: status $? of: $BASH_COMMAND"' ERR
+        trap 'echo "at ${BASH_SOURCE[0]##*/}:$LINENO: status $? of: $BASH_COMMAND" >&2' ERR
         HOME_DIR=$SCRATCH/prom
         "$prometheus" generate "$HOME_DIR" 6 50 60
 }
@@ -95,14 +95,14 @@ points() {
                 return
         fi
         {
-                grep -E '^[0-9]+ write .*\.jsonl$' "$log"
+                grep -E '^[0-9]+ write .*\.jsonl$' "$log" || :
                 grep -vE ' write .*\.jsonl$| mkdir ' "$log" | seeded shuf -n "$count"
         } | cut -d' ' -f1 | sort -n
 }
 
 # seeded COMMAND ARG...: one that takes --random-source; the same choice for the same SEED.
 seeded() {
-        "$@" --random-source=<(awk -v seed="$SEED" 'BEGIN {
+        "$@" --random-source=<(trap - ERR; awk -v seed="$SEED" 'BEGIN {
                 srand(seed)
                 for (n = 0; n < 20000; n++)
                         printf "%c", 1 + int(rand() * 255)
@@ -118,11 +118,11 @@ when() {
 # nothing_left: no temporary file, no lock, no snapshot, no folder without manifest.
 nothing_left() {
         local found folder
-        found=$(find "$SCRATCH" -name '.moonkeep-tmp-*' -not -path "$SCRATCH/prom/tools/*")
+        found=$(find "$SCRATCH" -name '.moonkeep-tmp-*')
         [ -z "$found" ] || check_failed "left behind: $found"
         found=$(find "$DATA/snapshots" -mindepth 1 -maxdepth 1 2>/dev/null || :)
         [ -z "$found" ] || check_failed "a snapshot is left: $found"
-        found=$(find "$DATA" -maxdepth 1 -name .moonkeep-swap)
+        found=$(find "$DATA" -maxdepth 1 -name .moonkeep-swap 2>/dev/null) || :
         [ -z "$found" ] || check_failed "a swap is left: $found"
         [ -d "$STORE" ] || return 0
         found=$(find "$STORE/locks" -type f 2>/dev/null | LC_ALL=C sort | tail -n 1) || :
@@ -130,4 +130,92 @@ nothing_left() {
         for folder in "$STORE"/prometheus/*/*; do
                 [ ! -e "$folder" ] || [ -e "$folder/manifest.json" ] || check_failed "no backup, but there: $folder"
         done
+}
+
+# A backup of one database, and another one, with other blocks, to restore over.
+restore_setting() {
+        new_server
+        run_server
+        check_status 0 backup --skip-head
+        "$prometheus" stop "$HOME_DIR"
+        digests "$DATA" >"$SCRATCH/wanted"
+        rm -rf "$DATA"
+        "$prometheus" generate "$HOME_DIR" 6 50 60
+        echo mine >"$DATA/marker"
+        cp -a "$DATA" "$SCRATCH/before"
+        digests "$DATA" >"$SCRATCH/old"
+        check_not cmp -s "$SCRATCH/wanted" "$SCRATCH/old"
+        "$prometheus" start "$HOME_DIR" >/dev/null
+        STATE=$SCRATCH/count
+        check faulty "ACTION=count LOG=$SCRATCH/log" restore -q
+        check cmp "$SCRATCH/at_start" "$SCRATCH/wanted"
+        check test -e "$DATA"/.moonkeep-old-*/marker
+        echo "SEED=$SEED, $(wc -l <"$SCRATCH/log") calls"
+}
+
+# restart_before: the server runs on that other database again.
+restart_before() {
+        "$prometheus" stop "$HOME_DIR"
+        rm -rf "$DATA" "$SCRATCH/at_start"
+        cp -a "$SCRATCH/before" "$DATA"
+        "$prometheus" start "$HOME_DIR" >/dev/null
+}
+
+# say: what the last command said.
+say() {
+        cat "$SCRATCH/stdout" "$SCRATCH/stderr"
+}
+
+# The server runs on the restored blocks, as they were in the backup when it
+# started, and the old data is kept.
+is_restored() {
+        check cmp "$SCRATCH/at_start" "$SCRATCH/wanted"
+        check is_running
+        check test -e "$DATA"/.moonkeep-old-*/marker
+        check test ! -e "$DATA/marker"
+        diff <(digests "$DATA"/.moonkeep-old-*) "$SCRATCH/old" || check_failed "the old data that is kept differs"
+        nothing_left
+}
+
+# The server runs on the old data, as if nothing had happened.
+is_as_before() {
+        check is_running
+        check_equal "$(cat "$DATA/marker")" mine
+        diff <(digests "$DATA") "$SCRATCH/old" || check_failed "the old data is not back"
+        [ ! -e "$SCRATCH/at_start" ] || check cmp "$SCRATCH/at_start" "$SCRATCH/${1:-old}"
+        check_equal "$(find "$DATA" -mindepth 1 -maxdepth 1 -name '.moonkeep*')" ""
+        nothing_left
+}
+
+# fake_prometheus [LINE...]: an HTTP server instead, for answers that no real one
+# gives: the lines go before those of a healthy one (tests/servers/http_script.c).
+# Its database is $DATA, its snapshot always $SNAPSHOT.
+fake_prometheus() {
+        local json="200 application/json"
+        DATA=$SCRATCH/fake
+        SNAPSHOT=20261121T000000Z-0123456789abcdef
+        STORE=$SCRATCH/store
+        STATE=$SCRATCH/state/moonkeep
+        service=()
+        mkdir -p "$DATA"
+        {
+                printf '%s\n' "$@"
+                cat <<END
+always GET /api/v1/status/buildinfo
+answer $json {"status":"success","data":{"version":"2.42.0"}}
+always GET /api/v1/status/flags
+answer $json {"status":"success","data":{"web.enable-admin-api":"true","storage.tsdb.path":"$DATA"}}
+always GET /api/v1/rules
+answer $json {"status":"success","data":{"groups":[]}}
+always POST /api/v1/admin/tsdb/snapshot*
+answer $json {"status":"success","data":{"name":"$SNAPSHOT"}}
+always GET /-/ready
+answer 200 text/plain ready
+forever
+END
+        } >"$SCRATCH/script"
+        "$OUT/servers/http_script" --time 120 --log "$SCRATCH/requests" "$SCRATCH/script" >"$SCRATCH/port" 2>"$SCRATCH/script.err" &
+        defer kill "$!"
+        wait_for 10 grep -q port "$SCRATCH/port"
+        PROMETHEUS_URL=http://127.0.0.1:$(cut -d' ' -f2 "$SCRATCH/port")
 }
