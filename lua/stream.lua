@@ -12,6 +12,9 @@ local stream = {}
 --- How much is read ahead where a stage gets a thread of its own, in chunks of 256 KiB.
 local AHEAD_CHUNKS = 12
 
+--- The levels that cost little time for what they save (docs/design/speed.md).
+local LEVELS = { zstd = 1, gzip = 2 }
+
 --- Bytes as a source.
 function stream.from_string(bytes)
   return native.mem_source(bytes)
@@ -37,13 +40,13 @@ end
 
 --- Compress; the compressor and all upstream run on a thread of their own.
 --- @param codec string "zstd", "gzip" or "none"
---- @param level? integer zstd 1-19, gzip 1-3; default 1
+--- @param level? integer zstd 1-19, default 1; gzip 1-3, default 2
 function stream.compress(source, codec, level)
   if codec == "none" then
     return source
   end
   local reader = native.readahead(source, AHEAD_CHUNKS)
-  return native.readahead(native[codec](reader, level or 1), AHEAD_CHUNKS)
+  return native.readahead(native[codec](reader, level or LEVELS[codec]), AHEAD_CHUNKS)
 end
 
 --- Decompress what stream.compress or the tools of that name wrote.
