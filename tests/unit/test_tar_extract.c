@@ -495,6 +495,7 @@ TEST(a_full_disk_names_the_file)
         signal(SIGXFSZ, SIG_IGN);
         CHECK_INT(setrlimit(RLIMIT_FSIZE, &limit), 0);
         CHECK_ERR(extract(&err) < 0, err, ERR_FULL, "cannot extract \"big\": cannot write");
+        CHECK(strstr(err.hint, "beyond 2000 bytes") != NULL);
         buf_free(&tar);
 }
 
