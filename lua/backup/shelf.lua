@@ -124,9 +124,9 @@ function shelf.list(store, filter)
   return found
 end
 
-local function none(text, store, why)
+local function none(text, store, why, hint)
   failure.raise("not_found", ("there is no backup \"%s\" in \"%s\"%s"):format(text, store.url, why or ""),
-    { hint = "`moonkeep backups --store " .. store.url .. "` lists them" })
+    { hint = hint or "`moonkeep backups --store " .. store.url .. "` lists them" })
 end
 
 --- The backup with that name.  `latest` is the newest that is not known to be
@@ -152,10 +152,14 @@ function shelf.find(store, text)
       return entry
     end
   end
-  local why = ""
+  local why, hint = "", nil
   if not exact and #list > 0 then
     why = (" (%d there, %s)"):format(#list,
-      time == "latest" and "all known to be bad" or "none of them verified and good")
+      time == "latest" and "all known to be bad" or "none of them verified here and good")
+    if time == "latest-verified" then
+      hint = ("verify one here first: moonkeep verify --store %s %s/%s/latest"):format(store.url,
+        wanted.system, wanted.instance)
+    end
   elseif exact then
     local times = {}
     for _, entry in ipairs(shelf.list(store, { system = wanted.system, instance = wanted.instance })) do
@@ -163,7 +167,7 @@ function shelf.find(store, text)
     end
     why = require("words").did_you_mean(text, times)
   end
-  none(text, store, why)
+  none(text, store, why, hint)
 end
 
 --- A backup's manifest.  Raises "corrupt" when it was damaged.

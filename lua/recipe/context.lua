@@ -282,6 +282,11 @@ function Context:warn(e)
   self._run.ui:event { kind = "warn", error = e }
 end
 
+--- Did the run go on after a failure, so that it ends "partial"?
+function Context:warned()
+  return (self._run.warnings or 0) > 0
+end
+
 --- Tell the operator something; not a result.
 function Context:say(text, ...)
   self._run.ui:event { kind = "say", text = text:format(...) }

@@ -1,5 +1,7 @@
 local backup = require "backup"
-local lib = require "prometheus._lib"
+local blocks = require "prometheus._blocks"
+local questions = require "prometheus._questions"
+local server = require "prometheus._server"
 local stream = require "stream"
 local tsdb = require "tsdb"
 
@@ -19,7 +21,7 @@ removed from the server whether or not that succeeds; the server runs on.]],
   rpo = "1h",
   rto = "1h",
   tags = { "backup", "prometheus", "safe" },
-  params = lib.with({ "target", "store", "url", "token", "ca_file", "instance" }, {
+  params = server.with({ "target", "store", "url", "token", "ca_file", "instance" }, {
     data_dir = { "path", help = "the data directory on the target, if not where Prometheus says" },
     skip_head = { "boolean", default = false, help = "leave out what is not yet in a block (about 2 h)" },
     level = { "integer", default = 1, range = { 1, 19 }, help = "zstd level" },
@@ -33,7 +35,7 @@ removed from the server whether or not that succeeds; the server runs on.]],
       return { name = "(new)", path = done.inspect.data_dir .. "/snapshots/(new)" }
     end, check = function(ctx, p, done)
       -- Interrupted, it may have been made, or half of it: a new one is cheap.
-      lib.server(p):remove_snapshot(ctx, done.inspect, nil)
+      server.new(p):remove_snapshot(ctx, done.inspect, nil)
     end },
     { "questions", "Record what the server answers now", plan = nothing },
     { "copy", "Stream the snapshot into the store", plan = function(ctx)
@@ -53,10 +55,10 @@ removed from the server whether or not that succeeds; the server runs on.]],
   example = "moonkeep run prometheus.backup --store ./backups",
 
   run = function(ctx, p)
-    local prom = lib.server(p)
+    local prom = server.new(p)
     local set = backup.new(ctx, p.store, "prometheus", p.instance)
 
-    local server = ctx:step("inspect", function()
+    local found = ctx:step("inspect", function()
       return prom:inspect(p.data_dir)
     end)
 
@@ -72,14 +74,18 @@ removed from the server whether or not that succeeds; the server runs on.]],
 
     local snap
     ctx:cleanup("remove the snapshot from the server", function()
-      prom:remove_snapshot(ctx, server, snap)
+      prom:remove_snapshot(ctx, found, snap)
     end)
     snap = ctx:step("snapshot", function()
-      return prom:snapshot(server, p.skip_head)
+      return prom:snapshot(found, p.skip_head)
     end)
 
-    local questions = ctx:step("questions", function()
-      return prom:questions(prom:blocks(snap.path), p.probe)
+    local asked = ctx:step("questions", function()
+      local list = questions.record(prom, blocks.on_target(p.target, snap.path), p.probe)
+      if questions.telling(list) == 0 then
+        ctx:say("no question has an answer yet: a restore of this backup is judged by its blocks alone")
+      end
+      return list
     end)
 
     local copied = ctx:step("copy", function()
@@ -92,7 +98,7 @@ removed from the server whether or not that succeeds; the server runs on.]],
 
     local config = ctx:step("config", function()
       local names = {}
-      for _, path in ipairs(server.config) do
+      for _, path in ipairs(found.config) do
         if p.target:stat(path, true) then
           names[#names + 1] = path:sub(2)
         else
@@ -102,16 +108,16 @@ removed from the server whether or not that succeeds; the server runs on.]],
       return set:put_tar("config.tar.gz", p.target:tar_out("/", { names = names, follow_names = true }))
     end)
 
-    local content = lib.describe(copied.blocks)
-    content.version, content.data_dir, content.owner = server.version, server.data_dir, server.owner
-    content.config, content.questions, content.retention = server.config, questions, server.retention
+    local content = blocks.describe(copied.blocks)
+    content.version, content.data_dir, content.owner = found.version, found.data_dir, found.owner
+    content.config, content.questions, content.retention = found.config, asked, found.retention
     local book = set:manifest { recipe = "prometheus.backup", artifacts = { copied.artifacts, config },
-      content = content, target = p.target.url }
+      content = content, target = p.target.url, partial = ctx:warned() or nil }
 
     local checked = ctx:step("verify", function()
       local check = tsdb.check()
       local sum = set:read_back(book, { ["tsdb.tar.zst"] = check }, ctx:watch(stream.progress()))
-      lib.compare(check:finish(), content.blocks, "the backup")
+      blocks.compare(check:finish(), content.blocks, "the backup")
       return sum
     end)
 
@@ -120,9 +126,9 @@ removed from the server whether or not that succeeds; the server runs on.]],
     end)
 
     return {
-      backup = set.name, store = p.store.url, prometheus = server.version, blocks = #content.blocks,
+      backup = set.name, store = p.store.url, prometheus = found.version, blocks = #content.blocks,
       samples = content.samples, from = content.from, to = content.to, bytes = checked.bytes,
-      config_files = #server.config, questions = #questions,
+      config_files = #found.config, questions = questions.telling(asked),
     }
   end,
 }

@@ -1,6 +1,8 @@
 local check = require "backup.check"
 local failure = require "failure"
-local lib = require "prometheus._lib"
+local blocks = require "prometheus._blocks"
+local questions = require "prometheus._questions"
+local server = require "prometheus._server"
 local shelf = require "backup.shelf"
 local stream = require "stream"
 local swap = require "swap"
@@ -22,7 +24,7 @@ local function decide_owner(p, dir, book)
     failure.raise("permission", ("the files in \"%s\" belong to user %d, and only root can give them to it")
       :format(dir, owner.uid), { hint = "run as root or as that user, or say --owner" })
   end
-  return { uid = owner.uid, gid = owner.gid, mode = there and there.mode or recorded.mode or 493,
+  return { uid = owner.uid, gid = owner.gid, mode = there and there.mode or tonumber(recorded.mode or "0755", 8),
     ours = not us.root }
 end
 
@@ -43,7 +45,7 @@ back and the server is as it was.]],
   mirrors = "restore-tsdb.sh",
   rto = "1h",
   tags = { "restore", "prometheus", "destructive" },
-  params = lib.with({ "target", "store", "url", "token", "ca_file" }, {
+  params = server.with({ "target", "store", "url", "token", "ca_file" }, {
     backup = { "backup", default = "prometheus/main/latest-verified",
       help = "SYSTEM/INSTANCE/TIME, latest or latest-verified" },
     data_dir = { "path", help = "where Prometheus keeps its data; default: where it was" },
@@ -74,12 +76,12 @@ back and the server is as it was.]],
       ctx:will("extract", "config.tar.gz", "below " .. p.config_dir)
       return {}
     end },
-    { "finish", "Keep the old data aside", plan = nothing, final = true },
+    { "finish", "Clear up", plan = nothing, final = true },
   },
   example = "moonkeep run prometheus.restore --store ./backups --service systemd:prometheus",
 
   run = function(ctx, p)
-    local prom = lib.server(p)
+    local prom = server.new(p)
     local function answers()
       return prom:answers()
     end
@@ -112,7 +114,7 @@ back and the server is as it was.]],
     end)
     ctx:step("prepare", function()
       place:prepare({ service = p.service and p.service:plain(), was_running = chosen.running,
-        absent = chosen.absent }, lib.needed_bytes(book), chosen.owner)
+        absent = chosen.absent }, blocks.needed_bytes(book), chosen.owner)
       return {}
     end)
 
@@ -128,9 +130,9 @@ back and the server is as it was.]],
     end)
 
     ctx:step("check", function()
-      local blocks = p.target:check_tsdb(place:staging())
-      lib.compare(blocks, book.content.blocks, "the restored data")
-      return { blocks = #blocks }
+      local restored = p.target:check_tsdb(place:staging())
+      blocks.compare(restored, book.content.blocks, "the restored data")
+      return { blocks = #restored }
     end)
 
     if p.service then
@@ -163,7 +165,7 @@ back and the server is as it was.]],
         prom:wait_ready(p.ready, p.service.running and function()
           return p.service:is_running(p.target)
         end)
-        return { questions = prom:ask(book.content.questions) }
+        return { questions = questions.ask(prom, book.content.questions) }
       end)
     end
 

@@ -1,5 +1,6 @@
 local check = require "backup.check"
-local lib = require "prometheus._lib"
+local blocks = require "prometheus._blocks"
+local server = require "prometheus._server"
 local shelf = require "backup.shelf"
 local tsdb = require "tsdb"
 
@@ -12,7 +13,7 @@ meta.json, index and tombstones, and the checksum of each chunk.  The outcome,
 good or bad, is recorded beside the manifest; the system is not touched.]],
   mirrors = "snapshot-backup.sh",
   tags = { "verify", "prometheus", "safe" },
-  params = lib.with({ "store" }, {
+  params = server.with({ "store" }, {
     backup = { "backup", default = "prometheus/main/latest", help = "SYSTEM/INSTANCE/TIME, latest or latest-verified" },
     level = { "string", default = "content", choices = { "present", "digest", "content" },
       help = "present: sizes; digest: every byte; content: every block, too" },
@@ -30,11 +31,11 @@ good or bad, is recorded beside the manifest; the system is not touched.]],
 
     local checked = ctx:step("verify", function()
       return check.verify(ctx, p.store, entry, p.level, function(book)
-        local blocks = tsdb.check()
-        return { ["tsdb.tar.zst"] = blocks }, function()
-          local read = blocks:finish()
-          lib.compare(read, book.content.blocks, "the backup")
-          local sum = lib.describe(read)
+        local reading = tsdb.check()
+        return { ["tsdb.tar.zst"] = reading }, function()
+          local read = reading:finish()
+          blocks.compare(read, book.content.blocks, "the backup")
+          local sum = blocks.describe(read)
           return { blocks = #read, samples = sum.samples, chunks = sum.chunks }
         end
       end)

@@ -16,8 +16,8 @@ no_space_hint(int fd, struct err *err)
         /* No inodes left is ENOSPC, too, and then free bytes would only puzzle. */
         if (vfs.f_files != 0 && vfs.f_favail == 0)
                 return err_hint(err, "no more files can be created there: all inodes are in use");
-        return err_hint(err, "%" PRIu64 " bytes are free there; make room, or choose another place",
-            (uint64_t)vfs.f_bavail * vfs.f_frsize);
+        return err_hint(err, "%.1f MiB are free there; make room, or choose another place",
+            (double)vfs.f_bavail * (double)vfs.f_frsize / (1024 * 1024));
 }
 
 int

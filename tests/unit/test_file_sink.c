@@ -384,7 +384,7 @@ TEST(a_full_disk_says_how_much_is_free_and_keeps_the_old_file)
         CHECK_OK(file_write(path, "old", 3, NULL, &err), err);
         CHECK_ERR(file_write(path, data, sizeof(data), NULL, &err) < 0, err, ERR_FULL,
             "small/file\": No space left on device");
-        CHECK(strstr(err.hint, "bytes are free there") != NULL);
+        CHECK(strstr(err.hint, "MiB are free there") != NULL);
         check_content(path, "old");
         CHECK_INT(entries(dir), 1);
         CHECK(umount(dir) == 0);

@@ -1,0 +1,92 @@
+--- TSDB blocks: on the target, in a manifest, and whether they are the same.
+
+local clock = require "clock"
+local failure = require "failure"
+local json = require "json"
+
+local blocks = {}
+
+--- Bound on a block's meta.json.
+local META_MAX = 64 * 1024 * 1024
+
+local ULID = "^" .. ("[0-9A-HJKMNP-TV-Z]"):rep(26) .. "$"
+
+--- The blocks in a directory, from their meta.json: list of {ulid, min_time,
+--- max_time, samples}, by time.
+function blocks.on_target(target, dir)
+  local found = {}
+  for _, name in ipairs(target:list(dir)) do
+    if name:match(ULID) then
+      local path = ("%s/%s/meta.json"):format(dir, name)
+      local text = target:read(path, META_MAX)
+      if text == nil then
+        failure.raise("corrupt", ("\"%s\" is missing"):format(path))
+      end
+      local meta = failure.during(("cannot read \"%s\""):format(path), json.decode, text)
+      found[#found + 1] = { ulid = name, min_time = meta.minTime, max_time = meta.maxTime,
+        samples = meta.stats and meta.stats.numSamples or 0 }
+    end
+  end
+  table.sort(found, function(a, b)
+    return a.min_time < b.min_time or (a.min_time == b.min_time and a.ulid < b.ulid)
+  end)
+  return found
+end
+
+--- How many bytes a backup's database takes on disk.
+function blocks.needed_bytes(book)
+  local sum = 0
+  for _, artifact in ipairs(book.artifacts) do
+    sum = sum + (artifact.name == "tsdb.tar.zst" and artifact.file_bytes or 0)
+  end
+  return sum
+end
+
+--- What of the checked blocks goes into the manifest.
+--- @param list table of tsdb.check
+function blocks.describe(list)
+  local sum = { blocks = json.array {}, samples = 0, series = 0, chunks = 0 }
+  for index, block in ipairs(list) do
+    sum.blocks[index] = block
+    sum.samples = sum.samples + block.samples
+    sum.chunks = sum.chunks + block.chunks
+    sum.series = math.max(sum.series, block.series)
+  end
+  if #list > 0 then
+    sum.from = clock.iso(list[1].min_time)
+    sum.to = list[1].max_time
+    for _, block in ipairs(list) do
+      sum.to = math.max(sum.to, block.max_time)
+    end
+    sum.to = clock.iso(sum.to)
+  end
+  return sum
+end
+
+--- Do blocks that were read equal those of the manifest?  Raises "unverified"
+--- naming the first difference.
+--- @param where string for the message
+function blocks.compare(list, recorded, where)
+  local by_ulid = {}
+  for _, block in ipairs(list) do
+    by_ulid[block.ulid] = block
+  end
+  for _, wanted in ipairs(recorded) do
+    local block = by_ulid[wanted.ulid]
+    if block == nil then
+      failure.raise("unverified", ("%s lacks block %s"):format(where, wanted.ulid))
+    end
+    for _, field in ipairs { "meta_sha256", "tombstones_sha256", "samples", "series", "chunks",
+      "tombstones", "bytes", "min_time", "max_time" } do
+      if block[field] ~= wanted[field] then
+        failure.raise("unverified", ("%s: block %s has %s %s instead of %s"):format(where, wanted.ulid,
+          field, tostring(block[field]), tostring(wanted[field])))
+      end
+    end
+  end
+  if #list ~= #recorded then
+    failure.raise("unverified", ("%s has %d blocks instead of %d"):format(where, #list, #recorded))
+  end
+end
+
+return blocks

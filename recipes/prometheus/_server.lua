@@ -1,0 +1,182 @@
+--- A running Prometheus: its API, its snapshots, and the parameters that name it.
+
+local failure = require "failure"
+local json = require "json"
+local task = require "task"
+
+local server = {}
+
+local SNAPSHOT = "^%d%d%d%d%d%d%d%dT%d%d%d%d%d%dZ%-%x+$"
+
+--- The parameters by which a recipe finds the server.
+server.params = {
+  target = { "target", default = "local:", env = "MOONKEEP_TARGET", help = "where Prometheus runs" },
+  store = { "store", default = "./backups", env = "MOONKEEP_STORE", help = "where backups are kept" },
+  url = { "url", default = "http://127.0.0.1:9090", env = "PROMETHEUS_URL",
+    help = "Prometheus as seen from the target, with its route prefix if it has one" },
+  token = { "secret", help = "bearer token: env:NAME, file:PATH or command:PROGRAM" },
+  ca_file = { "path", help = "the certificates (PEM) to trust over https, instead of the system's" },
+  instance = { "string", default = "main", help = "which Prometheus this is, in the backup's name" },
+}
+
+--- The declared parameters of those names and more.
+function server.with(names, more)
+  local specs = {}
+  for _, name in ipairs(names) do
+    specs[name] = server.params[name]
+  end
+  for name, spec in pairs(more) do
+    specs[name] = spec
+  end
+  return specs
+end
+
+local Server = {}
+Server.__index = Server
+
+--- The server that the parameters name.
+function server.new(p)
+  return setmetatable({
+    target = p.target, url = p.url,
+    api = p.target:http(p.url, { token = p.token, ca_file = p.ca_file, stall_ms = 60000 }),
+  }, Server)
+end
+
+--- The data of a 2xx answer of the API.
+--- @param query? table
+function Server:get(path, query)
+  local answer = self.api:get_json(path, { query = query })
+  if type(answer) ~= "table" or answer.status ~= "success" or answer.data == nil then
+    failure.raise("protocol", ("GET %s%s: this is no answer of Prometheus"):format(self.url, path))
+  end
+  return answer.data
+end
+
+--- Does anything answer at the URL?
+function Server:answers()
+  local ok, e = pcall(self.api.request, self.api, "GET", "/-/ready", { stall_ms = 5000 })
+  if not ok and e.code == "cancelled" then
+    error(e, 0)
+  end
+  return ok or e.code ~= "network"
+end
+
+--- The configuration files that the server has loaded: its own, the rules'.
+local function config_files(self, flags)
+  local seen, files = {}, json.array {}
+  local function add(path)
+    if type(path) == "string" and path:sub(1, 1) == "/" and not seen[path] then
+      seen[path] = true
+      files[#files + 1] = path
+    end
+  end
+  add(flags["config.file"])
+  add(flags["web.config.file"])
+  for _, group in ipairs(self:get("/api/v1/rules").groups or {}) do
+    add(group.file)
+  end
+  table.sort(files)
+  return files
+end
+
+local function snapshots_in(self, data_dir)
+  local dir = data_dir .. "/snapshots"
+  if self.target:stat(dir, true) == nil then
+    return json.array {}
+  end
+  return json.array(self.target:list(dir))
+end
+
+--- Look at the server before anything is changed, and refuse what cannot work.
+--- @param data_dir? string where the target sees the data, if not where the server says
+--- @return table {version, data_dir, owner, config, snapshots}
+function Server:inspect(data_dir)
+  local build = self:get("/api/v1/status/buildinfo")
+  local flags = self:get("/api/v1/status/flags")
+  if flags["web.enable-admin-api"] ~= "true" then
+    failure.raise("unsupported", ("Prometheus at %s has no admin API, which makes snapshots"):format(self.url),
+      { hint = "start it with --web.enable-admin-api" })
+  end
+  data_dir = data_dir or flags["storage.tsdb.path"]
+  if type(data_dir) ~= "string" or data_dir:sub(1, 1) ~= "/" then
+    failure.raise("usage", ("Prometheus keeps its data in \"%s\", relative to where it was started")
+      :format(tostring(data_dir)), { hint = "say where that is: --data-dir /ABSOLUTE/PATH" })
+  end
+  data_dir = data_dir:gsub("(.)/+$", "%1")
+  local there = self.target:stat(data_dir, true)
+  if there == nil or there.type ~= "dir" then
+    failure.raise("not_found", ("the target has no directory \"%s\", where Prometheus at %s keeps its data")
+      :format(data_dir, self.url), { hint = "is this the right --target? else say where: --data-dir" })
+  end
+  return {
+    version = build.version, data_dir = data_dir, config = config_files(self, flags),
+    owner = { uid = there.uid, gid = there.gid, mode = ("%04o"):format(there.mode) },
+    snapshots = snapshots_in(self, data_dir), retention = flags["storage.tsdb.retention.time"],
+  }
+end
+
+--- Create a snapshot.
+--- @return table {name, path}
+function Server:snapshot(found, skip_head)
+  local answer = self.api:post_json("/api/v1/admin/tsdb/snapshot", "create a TSDB snapshot",
+    { query = { skip_head = skip_head and "true" or "false" } })
+  local name = type(answer) == "table" and type(answer.data) == "table" and answer.data.name
+  if type(name) ~= "string" or not name:match(SNAPSHOT) then
+    failure.raise("protocol", ("Prometheus at %s made a snapshot, but did not say its name"):format(self.url))
+  end
+  local path = ("%s/snapshots/%s"):format(found.data_dir, name)
+  if self.target:stat(path) == nil then
+    failure.raise("not_found", ("Prometheus made the snapshot %s, but the target has no \"%s\"")
+      :format(name, path), { hint = "is \"" .. found.data_dir .. "\" its data on this target?" })
+  end
+  return { name = name, path = path }
+end
+
+--- Remove this run's snapshot.  When the run was killed before it learnt the
+--- name, the one that appeared since it looked is removed, if there is just one.
+--- @param found table of inspect
+--- @param snap table|nil of snapshot
+function Server:remove_snapshot(ctx, found, snap)
+  local dir = found.data_dir .. "/snapshots"
+  if snap then
+    self.target:remove_tree(("%s/%s"):format(dir, snap.name), "the backup is done with it")
+    return
+  end
+  local before, appeared = {}, {}
+  for _, name in ipairs(found.snapshots) do
+    before[name] = true
+  end
+  for _, name in ipairs(snapshots_in(self, found.data_dir)) do
+    if not before[name] and name:match(SNAPSHOT) then
+      appeared[#appeared + 1] = name
+    end
+  end
+  if #appeared == 1 then
+    self.target:remove_tree(("%s/%s"):format(dir, appeared[1]), "this run made it before it was interrupted")
+  elseif #appeared > 1 then
+    ctx:say("left alone in %s, since any of them may be somebody else's: %s", dir,
+      table.concat(appeared, ", "))
+  end
+end
+
+--- Wait until the server says that it is ready; it may replay its log for long.
+--- @param limit_ms integer
+--- @param alive? function() -> boolean; an end of the server ends the wait
+function Server:wait_ready(limit_ms, alive)
+  return task.wait_until(("Prometheus at %s to be ready"):format(self.url), limit_ms, function()
+    if alive and not alive() then
+      failure.raise("process", ("Prometheus at %s ended while it started"):format(self.url),
+        { hint = "its own log says why" })
+    end
+    local ok, answer = pcall(self.api.request, self.api, "GET", "/-/ready", { stall_ms = 10000 })
+    if not ok then
+      if answer.code == "cancelled" then
+        error(answer, 0)
+      end
+      return false, answer.message
+    end
+    return answer.status == 200, ("it answers %d"):format(answer.status)
+  end)
+end
+
+return server
