@@ -114,25 +114,26 @@ function words.bytes(count)
   while value >= 1024 and unit < #units do
     value, unit = value / 1024, unit + 1
   end
-  return unit == 1 and ("%d B"):format(count) or ("%.1f %s"):format(value, units[unit])
+  return unit == 1 and ("%.0f B"):format(count) or ("%.1f %s"):format(value, units[unit])
 end
 
 --- A duration for people: "0.4 s", "12 s", "3 min 20 s", "2 h 5 min".
 function words.duration(ms)
-  local seconds = ms / 1000
-  if seconds < 10 then
-    return ("%.1f s"):format(seconds)
-  elseif seconds < 60 then
+  if ms < 9950 then
+    return ("%.1f s"):format(ms / 1000)
+  end
+  local seconds = (ms + 500) // 1000
+  if seconds < 60 then
     return ("%.0f s"):format(seconds)
   elseif seconds < 3600 then
-    return ("%d min %d s"):format(seconds // 60, seconds % 60)
+    return ("%.0f min %.0f s"):format(seconds // 60, seconds % 60)
   end
-  return ("%d h %d min"):format(seconds // 3600, seconds % 3600 // 60)
+  return ("%.0f h %.0f min"):format(seconds // 3600, seconds % 3600 // 60)
 end
 
 --- A number with thousands apart: "5 011 200".
 function words.count(number)
-  local text = ("%d"):format(number):reverse():gsub("(%d%d%d)", "%1 "):reverse()
+  local text = ("%.0f"):format(number):reverse():gsub("(%d%d%d)", "%1 "):reverse()
   return (text:gsub("^ ", ""))
 end
 

@@ -221,8 +221,11 @@ function Ui:event(event)
     return
   end
   local handler = show[event.kind]
-  if handler then
-    handler(self, event)
+  -- What cannot be shown must not end a run half-way.
+  local ok, e = pcall(handler or function() end, self, event)
+  if not ok and not self.mute then
+    self.mute = true
+    pcall(text.err, "moonkeep: cannot show more of the run: " .. complain.message(failure.of(e)) .. "\n")
   end
 end
 
