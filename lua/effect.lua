@@ -6,26 +6,32 @@
 --- Outside any run (the commands of moonkeep itself, tests) it answers true.
 
 local failure = require "failure"
+local native = require "_task"
 local traceback = require("_scripts").traceback
 
 local effect = {}
 
---- The context of each coroutine: {inside = "step"|"undo"|nil, plan = plan|nil}.
+--- The context of each task: {inside = "step"|"undo"|nil, plan = plan|nil}.
 local contexts = setmetatable({}, { __mode = "k" })
+
+--- Whose context counts: the task's, also in a coroutine that it made.
+local function line()
+  return native.running() or coroutine.running()
+end
 
 --- Raised to end a plan where something is only known when run.
 effect.plan_end = setmetatable({}, { __name = "plan end", __tostring = function()
   return "the plan ends here"
 end })
 
---- The context of the running coroutine, or nil.
+--- The context of the running task, or nil.
 function effect.current()
-  return contexts[coroutine.running()]
+  return contexts[line()]
 end
 
---- Call fn(...) with that context in the running coroutine.
+--- Call fn(...) with that context in the running task.
 function effect.with(context, fn, ...)
-  local thread = coroutine.running()
+  local thread = line()
   local before = contexts[thread]
   contexts[thread] = context
   -- Here an error of a recipe is nearest to where it came from, which -v shows.
@@ -39,7 +45,7 @@ end
 
 --- Is this a plan?  For waits, which then return at once.
 function effect.planning()
-  local context = contexts[coroutine.running()]
+  local context = contexts[line()]
   return context ~= nil and context.plan ~= nil
 end
 
@@ -49,7 +55,7 @@ end
 --- @param why? string
 --- @return boolean do it?
 function effect.change(verb, object, why)
-  local context = contexts[coroutine.running()]
+  local context = contexts[line()]
   if context == nil then
     return true
   end
@@ -68,6 +74,7 @@ end
 --- and the plan's straight line ends there.
 function effect.change_for_result(verb, object, why)
   if not effect.change(verb, object, why) then
+    effect.current().plan.ended = true
     error(effect.plan_end, 0)
   end
 end

@@ -40,8 +40,12 @@ end
 
 --- Call fn(item, index) for each item, at most n at once, and wait for all.
 --- The first error cancels the others and is raised when they have ended.
+--- @param n integer at least 1
 --- @return table results in the order of the list
 function task.each(list, n, fn)
+  if math.type(n) ~= "integer" or n < 1 then
+    failure.raise("recipe", ("task.each takes how many at once, not %s"):format(tostring(n)))
+  end
   local results, running, first = {}, {}, nil
   local next_index = 1
 
@@ -51,7 +55,7 @@ function task.each(list, n, fn)
     if ok then
       results[index] = value
     elseif first == nil then
-      first = failure.of(value)
+      first = value
       for _, other in pairs(running) do
         other:cancel()
       end
@@ -84,12 +88,16 @@ function task.each(list, n, fn)
 end
 
 --- Ask fn() until it returns something true, with pauses; a stall is an error.
+--- In a plan nothing is asked: what is waited for was not begun.
 --- @param what string what is waited for, for the message
 --- @param limit_ms integer how long at most
 --- @param fn function may return false, "why not yet"
 --- @param every_ms? integer pause, default 250
 function task.wait_until(what, limit_ms, fn, every_ms)
   local clock = require "clock"
+  if effect.planning() then
+    return nil
+  end
   local ends = clock.mono() + limit_ms
   while true do
     local value, why = fn()

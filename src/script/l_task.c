@@ -77,6 +77,8 @@ wait_continue(lua_State *L, int status, lua_KContext ctx)
         (void)ctx;
         if (!task->ended)
                 lx_fail(L, ERR_INTERNAL, "a task that was waited for has not ended");
+        if (vm_of(L)->current != NULL)
+                vm_of(L)->current->awaits = NULL;
         bool ok = task_result(task, L, &count);
         lua_pushboolean(L, ok);
         lua_insert(L, -count - 1);
@@ -97,9 +99,14 @@ handle_wait(lua_State *L)
                 return wait_continue(L, LUA_OK, 0);
         if (vm->current == NULL || vm->current->co != L || !lua_isyieldable(L))
                 task_can_wait(L);
+        for (const struct task *at = task; at != NULL; at = at->awaits) {
+                if (at == vm->current)
+                        lx_fail(L, ERR_RECIPE, "tasks wait for each other");
+        }
         if (task->waiter != NULL)
                 lx_fail(L, ERR_RECIPE, "two tasks wait for the same task");
         task->waiter = vm->current;
+        vm->current->awaits = task;
         return task_yield(L, 0, wait_continue);
 }
 
@@ -221,10 +228,20 @@ unshield(lua_State *L)
 
         if (task == NULL || task->shield_count == 0)
                 lx_fail(L, ERR_RECIPE, "there is no shield to end");
-        task->shield_count--;
-        loop_timer_stop(vm->loop, task->shields[task->shield_count].timer);
-        cancel_unref(task->shields[task->shield_count].token);
+        task_unshield(task);
         return 0;
+}
+
+/* running() -> the coroutine of the running task, also inside one of its own; or nil */
+static int
+running(lua_State *L)
+{
+        const struct vm *vm = vm_of(L);
+
+        if (vm->current == NULL)
+                return 0;
+        lua_rawgeti(L, LUA_REGISTRYINDEX, vm->current->ref);
+        return 1;
 }
 
 /* cancelled() -> is the running task's own token set, shielded or not? */
@@ -247,6 +264,7 @@ lx_open_task(lua_State *L)
                 { "shield", shield },
                 { "unshield", unshield },
                 { "cancelled", is_cancelled },
+                { "running", running },
                 { NULL, NULL },
         };
 

@@ -52,7 +52,9 @@ lx_fail(lua_State *L, enum err_code code, const char *fmt, ...)
 static void
 copy_field(lua_State *L, int idx, const char *name, char *out, size_t size)
 {
-        if (lua_getfield(L, idx, name) == LUA_TSTRING)
+        /* Raw: an error value's metamethods may raise errors of their own. */
+        lua_pushstring(L, name);
+        if (lua_rawget(L, idx) == LUA_TSTRING)
                 snprintf(out, size, "%s", lua_tostring(L, -1));
         lua_pop(L, 1);
 }
@@ -92,7 +94,11 @@ lx_new(lua_State *L, const struct lx_class *cls, size_t size)
         void *object = lua_newuserdatauv(L, size, 1); /* object */
 
         memset(object, 0, size);
-        if (luaL_newmetatable(L, cls->name)) { /* object meta */
+        if (luaL_getmetatable(L, cls->name) == LUA_TNIL) { /* object nil */
+                lua_pop(L, 1);
+                lua_createtable(L, 0, 5); /* object meta */
+                lua_pushstring(L, cls->name);
+                lua_setfield(L, -2, "__name");
                 lua_pushlightuserdata(L, (void *)(uintptr_t)cls);
                 lua_pushcclosure(L, close_object, 1);
                 if (cls->scoped) {
@@ -106,6 +112,9 @@ lx_new(lua_State *L, const struct lx_class *cls, size_t size)
                 lua_setfield(L, -2, "__index");
                 lua_pushboolean(L, false);
                 lua_setfield(L, -2, "__metatable");
+                /* Last: one without its finalizer, for want of memory, would leak all objects. */
+                lua_pushvalue(L, -1);
+                lua_setfield(L, LUA_REGISTRYINDEX, cls->name);
         }
         lua_setmetatable(L, -2); /* object */
         return object;

@@ -57,6 +57,27 @@ task_cancelled(struct vm *vm)
         }
 }
 
+static struct task *
+new_task(struct vm *vm, struct err *err)
+{
+        struct task *task = calloc(1, sizeof(*task));
+
+        err_init(err);
+        if (task == NULL) {
+                err_set(err, ERR_NOMEM, "cannot start a task: out of memory");
+                return NULL;
+        }
+        task->token =
+            cancel_new(vm->current != NULL ? task_token_of(vm->current) : vm->root_cancel, err);
+        if (task->token == NULL) {
+                free(task);
+                return NULL;
+        }
+        task->vm = vm;
+        task->holders = 1;
+        return task;
+}
+
 /*
  * task_start: a task that runs xpcall(fn, handler, args...): the function and
  * its nargs arguments are taken from L's stack.  Running under xpcall lets
@@ -66,28 +87,28 @@ struct task *
 task_start(struct vm *vm, lua_State *L, int nargs)
 {
         struct err err;
-        struct task *task = calloc(1, sizeof(*task));
 
-        if (task == NULL)
-                lx_fail(L, ERR_NOMEM, "cannot start a task: out of memory");
-        err_init(&err);
-        task->token =
-            cancel_new(vm->current != NULL ? task_token_of(vm->current) : vm->root_cancel, &err);
-        if (task->token == NULL) {
-                free(task);
-                lx_raise(L, &err);
-        }
-        task->vm = vm;
-        task->holders = 1;
-
-        task->co = lua_newthread(L); /* fn args co */
-        task->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+        /* First all that may raise, then what must not be lost. */
+        luaL_checkstack(L, 4, "cannot start a task");
+        lua_State *co = lua_newthread(L); /* fn args co */
+        if (!lua_checkstack(co, nargs + 3))
+                lx_fail(L, ERR_NOMEM, "cannot start a task: too many arguments");
         lua_getfield(L, LUA_REGISTRYINDEX, "moonkeep.xpcall");
         lua_getfield(L, LUA_REGISTRYINDEX, "moonkeep.handler");
-        lua_xmove(L, task->co, 2);         /* co: xpcall handler */
-        lua_xmove(L, task->co, nargs + 1); /* co: xpcall handler fn args */
-        lua_rotate(task->co, 2, -1);       /* co: xpcall fn args handler */
-        lua_insert(task->co, 3);           /* co: xpcall fn handler args */
+        lua_pushvalue(L, -3);
+        int ref = luaL_ref(L, LUA_REGISTRYINDEX); /* fn args co xpcall handler */
+        struct task *task = new_task(vm, &err);
+        if (task == NULL) {
+                luaL_unref(L, LUA_REGISTRYINDEX, ref);
+                lx_raise(L, &err);
+        }
+        task->co = co;
+        task->ref = ref;
+        lua_xmove(L, co, 2); /* co: xpcall handler */
+        lua_pop(L, 1);
+        lua_xmove(L, co, nargs + 1); /* co: xpcall handler fn args */
+        lua_rotate(co, 2, -1);       /* co: xpcall fn args handler */
+        lua_insert(co, 3);           /* co: xpcall fn handler args */
 
         task->next = vm->tasks;
         task->prev = &vm->tasks;
@@ -99,11 +120,29 @@ task_start(struct vm *vm, lua_State *L, int nargs)
         return task;
 }
 
+bool
+task_has_ended(const struct task *task)
+{
+        return task->ended;
+}
+
+void
+task_unshield(struct task *task)
+{
+        struct shield *shield = &task->shields[--task->shield_count];
+
+        loop_timer_stop(task->vm->loop, shield->timer);
+        cancel_unref(shield->token);
+}
+
 static void
-end(struct task *task, int results)
+end(struct task *task, bool failed)
 {
         task->ended = true;
-        task->results = results;
+        task->failed = failed;
+        /* An error of the machine itself (memory) may have jumped over the end of a shield. */
+        while (task->shield_count != 0)
+                task_unshield(task);
         *task->prev = task->next;
         if (task->next != NULL)
                 task->next->prev = task->prev;
@@ -132,7 +171,7 @@ task_run_ready(struct vm *vm)
                 if (status == LUA_YIELD)
                         lua_pop(task->co, results);
                 else
-                        end(task, status == LUA_OK ? results : 1);
+                        end(task, status != LUA_OK);
         }
 }
 
@@ -142,10 +181,12 @@ task_result(struct task *task, lua_State *L, int *count)
         /* xpcall's answer: true and the values, or false and the error.  A bare
          * error is one of the machine's own (memory, a bad message handler). */
         int top = lua_gettop(task->co);
-        bool ok = top > 0 && lua_isboolean(task->co, 1) && lua_toboolean(task->co, 1);
+        bool ok = !task->failed && lua_toboolean(task->co, 1);
         int values = ok ? top - 1 : 1;
 
-        luaL_checkstack(L, values, "too many results of a task");
+        luaL_checkstack(L, values + 1, "too many results of a task");
+        if (!lua_checkstack(task->co, values))
+                lx_fail(L, ERR_NOMEM, "too many results of a task");
         for (int idx = top - values + 1; idx <= top; idx++)
                 lua_pushvalue(task->co, idx);
         lua_xmove(task->co, L, values);

@@ -31,10 +31,12 @@ struct task {
 
         bool ready;
         bool ended;
+        bool failed; /* with an error of the machine itself, which xpcall did not see */
         int results;
         void (*abort)(void *arg);
         void *abort_arg;
         struct task *waiter; /* the one that waits for this one's end */
+        struct task *awaits; /* the one whose end it waits for */
 
         struct task *next_ready;
         struct task *next;
@@ -47,5 +49,8 @@ task_token_of(const struct task *task)
 {
         return task->shield_count != 0 ? task->shields[task->shield_count - 1].token : task->token;
 }
+
+/* task_unshield: end the innermost shield. */
+void task_unshield(struct task *task);
 
 #endif

@@ -1,90 +1,16 @@
 #include "moonkeep/vm.h"
 
-#include <errno.h>
 #include <lauxlib.h>
 #include <lualib.h>
-#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lx.h"
-#include "moonkeep/time.h"
+#include "moonkeep/secret.h"
 #include "task.h"
 #include "vm_internal.h"
-
-/* A cancelled run has so long to undo what it did, before Kubernetes kills the pod. */
-#define CANCEL_GRACE_MS 25000
-
-/* How many instructions of Lua run between two looks at the signals. */
-#define HOOK_INSTRUCTIONS 1000000
-
-volatile sig_atomic_t vm_signals;
-static struct loop *_Atomic signal_loop;
-
-static void
-on_signal(int sig)
-{
-        int sys = errno;
-
-        vm_signals = vm_signals + 1;
-        if (vm_signals > 1 && sig == SIGINT)
-                _exit(err_exit_status(ERR_CANCELLED));
-        if (signal_loop != NULL)
-                loop_wake(signal_loop);
-        errno = sys;
-}
-
-static void
-catch_signals(void)
-{
-        static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-        struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
-        struct sigaction now;
-
-        sigemptyset(&action.sa_mask);
-        for (size_t idx = 0; idx < sizeof(signals) / sizeof(signals[0]); idx++) {
-                /* What was ignored for us (nohup) stays ignored. */
-                if (sigaction(signals[idx], NULL, &now) == 0 && now.sa_handler == SIG_IGN)
-                        continue;
-                sigaction(signals[idx], &action, NULL);
-        }
-}
-
-/* A signal came: cancel everything once, and see to it that this ends. */
-static void
-look_at_signals(struct vm *vm)
-{
-        if (vm_signals == 0)
-                return;
-        if (vm->cancelled_at_ms == 0) {
-                vm->cancelled_at_ms = time_mono_ms();
-                cancel_trigger(vm->root_cancel);
-                task_cancelled(vm);
-        } else if (time_mono_ms() - vm->cancelled_at_ms > CANCEL_GRACE_MS) {
-                fprintf(stderr,
-                    "moonkeep: what was cancelled did not end in %d s and was left as it is\n"
-                    "  hint: `moonkeep runs` lists the run, `moonkeep rollback RUN` undoes it\n",
-                    CANCEL_GRACE_MS / 1000);
-                _exit(err_exit_status(ERR_CANCELLED));
-        }
-}
-
-/* Straight-line Lua that never waits sees a signal, too. */
-static void
-hook(lua_State *L, lua_Debug *ar)
-{
-        struct vm *vm = vm_of(L);
-        struct err err;
-
-        (void)ar;
-        if (vm_signals == 0)
-                return;
-        look_at_signals(vm);
-        err_init(&err);
-        if (cancel_check(task_token(L), &err) != 0)
-                lx_raise(L, &err);
-}
 
 /* The libraries that scripts may use, without what reads files or prints. */
 static void
@@ -113,6 +39,8 @@ open_libraries(lua_State *L)
         lua_setfield(L, -2, "dump");
         lua_pop(L, 1);
 
+        coroutine_guard(L);
+
         lua_getglobal(L, "xpcall");
         lua_setfield(L, LUA_REGISTRYINDEX, "moonkeep.xpcall");
 }
@@ -127,9 +55,12 @@ add_traceback(lua_State *L)
                 lx_push_err(L, &err);
                 lua_replace(L, 1);
         }
-        if (lua_getfield(L, 1, "traceback") == LUA_TNIL) {
+        /* Raw: the value may be anything, with metamethods that raise. */
+        lua_pushliteral(L, "traceback");
+        if (lua_rawget(L, 1) == LUA_TNIL) {
+                lua_pushliteral(L, "traceback");
                 luaL_traceback(L, L, NULL, 1);
-                lua_setfield(L, 1, "traceback");
+                lua_rawset(L, 1);
         }
         lua_settop(L, 1);
         return 1;
@@ -151,42 +82,16 @@ open_machine(lua_State *L)
         lua_call(L, 1, 0);
 }
 
-static void
-print_error(lua_State *L, int idx)
+void
+vm_print_error(lua_State *L, int idx)
 {
         struct err err;
 
         lx_to_err(L, idx, &err);
+        secret_redact(err.msg, strlen(err.msg));
         fprintf(stderr, "moonkeep: %s\n", err.msg);
         if (lua_istable(L, idx) && lua_getfield(L, idx, "traceback") == LUA_TSTRING)
                 fprintf(stderr, "%s\n", lua_tostring(L, -1));
-}
-
-static int
-run(struct vm *vm, struct task *root)
-{
-        struct err err;
-        int count;
-
-        for (;;) {
-                task_run_ready(vm);
-                if (vm->tasks == NULL)
-                        break;
-                look_at_signals(vm);
-                if (vm->ready != NULL)
-                        continue;
-                err_init(&err);
-                signal_loop = vm->loop;
-                if (loop_run_once(vm->loop, vm_signals != 0 ? 1000 : -1, &err) != 0) {
-                        fprintf(stderr, "moonkeep: %s\n", err.msg);
-                        return 1;
-                }
-        }
-
-        if (task_result(root, vm->L, &count))
-                return (int)lua_tointeger(vm->L, -count);
-        print_error(vm->L, lua_gettop(vm->L));
-        return 1;
 }
 
 static const char *
@@ -201,15 +106,39 @@ dev_dir(int argc, char **argv)
         return NULL;
 }
 
-/* The libraries, then the module that was asked for; runs protected. */
+/* The libraries, then the module whose name is at the address given; runs protected. */
 static int
 open_module(lua_State *L)
 {
+        const char *module = lua_touserdata(L, 1);
+
         open_machine(L);
         lua_getglobal(L, "require");
-        lua_insert(L, 1);
+        lua_pushstring(L, module);
         lua_call(L, 1, 1);
         return 1;
+}
+
+static void *
+allocate(void *arg, void *mem, size_t old_size, size_t size)
+{
+        (void)arg;
+        (void)old_size;
+        if (size == 0) {
+                free(mem);
+                return NULL;
+        }
+        return realloc(mem, size);
+}
+
+/* What is called outside of any protection fails for want of memory only. */
+static int
+on_panic(lua_State *L)
+{
+        const char *text = lua_tostring(L, -1);
+
+        fprintf(stderr, "moonkeep: %s\n", text != NULL ? text : "out of memory");
+        _exit(1);
 }
 
 int
@@ -220,18 +149,19 @@ vm_open(struct vm *vm, const char *module)
         err_init(&err);
         vm->ready_end = &vm->ready;
         vm->root_cancel = cancel_new(NULL, &err);
-        vm->L = luaL_newstate();
+        vm->L = lua_newstate(vm->alloc != NULL ? vm->alloc : allocate, vm->alloc_arg);
         if (vm->root_cancel == NULL || vm->L == NULL) {
                 fprintf(stderr, "moonkeep: out of memory\n");
                 return -1;
         }
         *(struct vm **)lua_getextraspace(vm->L) = vm;
+        lua_atpanic(vm->L, on_panic);
 
         lua_pushcfunction(vm->L, add_traceback);
         lua_pushcfunction(vm->L, open_module);
-        lua_pushstring(vm->L, module);
+        lua_pushlightuserdata(vm->L, (void *)(uintptr_t)module);
         if (lua_pcall(vm->L, 1, 1, 1) != LUA_OK) {
-                print_error(vm->L, lua_gettop(vm->L));
+                vm_print_error(vm->L, lua_gettop(vm->L));
                 return -1;
         }
         lua_remove(vm->L, 1); /* module */
@@ -243,7 +173,6 @@ vm_close(struct vm *vm)
 {
         if (vm->L != NULL)
                 lua_close(vm->L);
-        signal_loop = NULL;
         if (vm->loop != NULL)
                 loop_free(vm->loop);
         cancel_unref(vm->root_cancel);
@@ -257,17 +186,13 @@ vm_main(int argc, char **argv)
         int status = 1;
 
         if (vm_open(&vm, "cli.main") == 0) {
-                catch_signals();
-                lua_sethook(vm.L, hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
+                vm_catch_signals(&vm);
                 lua_createtable(vm.L, argc, 0);
                 for (int idx = 0; idx < argc; idx++) {
                         lua_pushstring(vm.L, argv[idx]);
                         lua_rawseti(vm.L, -2, idx);
                 }
-                struct task *root = task_start(&vm, vm.L, 1);
-                task_hold(root);
-                status = run(&vm, root);
-                task_release(root);
+                status = vm_run(&vm, 1);
         }
         vm_close(&vm);
         return status;

@@ -5,7 +5,6 @@
 #define MOONKEEP_SCRIPT_VM_INTERNAL_H
 
 #include <lua.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,7 +22,9 @@ struct vm {
         struct task *ready; /* queue */
         struct task **ready_end;
         const char *dev_dir; /* Lua code comes from there instead of from the program */
-        int64_t cancelled_at_ms;
+        lua_Alloc alloc;     /* Lua's memory; NULL: malloc and its kin */
+        void *alloc_arg;
+        bool cancelled; /* the root token was set */
 };
 
 /* vm_of: the machine of any of its coroutines. */
@@ -34,7 +35,7 @@ vm_of(lua_State *L)
 }
 
 /*
- * vm_open: make the machine of a zeroed vm (only dev_dir may be set) and leave
+ * vm_open: make the machine of a zeroed vm (dev_dir and alloc may be set) and leave
  * the value of a Lua module on its stack.  On failure the reason was printed;
  * vm_close is due in both cases.
  */
@@ -43,8 +44,18 @@ int vm_open(struct vm *vm, const char *module);
 /* vm_close: release the machine; all tasks must have ended. */
 void vm_close(struct vm *vm);
 
-/* How often a signal asked to end; written by the handler. */
-extern volatile sig_atomic_t vm_signals;
+/*
+ * vm_run: call the function on the stack's top with its nargs arguments as the
+ * first task, and wait for all tasks; those that are left when it has ended
+ * are cancelled.  Returns its integer value, or 1 after printing its error.
+ */
+int vm_run(struct vm *vm, int nargs);
+
+/* vm_catch_signals: from here SIGINT, SIGTERM and SIGHUP cancel, also Lua that never waits. */
+void vm_catch_signals(struct vm *vm);
+
+/* vm_print_error: tell the error value at idx on standard error. */
+void vm_print_error(lua_State *L, int idx);
 
 /* task_run_ready: resume every ready task once. */
 void task_run_ready(struct vm *vm);
@@ -52,8 +63,13 @@ void task_run_ready(struct vm *vm);
 /* task_cancelled: the root token was set: abort the waits that no token ends. */
 void task_cancelled(struct vm *vm);
 
+bool task_has_ended(const struct task *task);
+
 /* task_result: of an ended task: true and its values on L, or false and the error. */
 bool task_result(struct task *task, lua_State *L, int *count);
+
+/* coroutine_guard: let scripts' coroutines and tasks not get into each other's way. */
+void coroutine_guard(lua_State *L);
 
 /* require_open: set the globals `require` and the strict global table. */
 void require_open(lua_State *L);
