@@ -26,7 +26,7 @@ local ENVIRONMENT = {
   { "MOONKEEP_STORE", "the store, where --store is not given" },
   { "MOONKEEP_STATE", "where the journals of runs are kept, where --state is not given" },
   { "XDG_STATE_HOME", "base of the default: moonkeep/ below it, else ~/.local/state/moonkeep" },
-  { "TMPDIR", "where temporary files go, else /tmp" },
+  { "TMPDIR", "where temporary files go, else /var/tmp" },
   { "NO_COLOR", "set: no colours" },
 }
 

@@ -68,9 +68,14 @@ write_spool(struct tsdb_check *check, const char *data, size_t len, struct err *
                 ssize_t put = write(check->spool, data, len);
                 if (put < 0 && errno == EINTR)
                         continue;
-                if (put < 0)
-                        return err_sys(
+                if (put < 0) {
+                        err_sys(
                             err, "cannot write a temporary copy of it to \"%s\"", check->spool_dir);
+                        return err_hint(err,
+                            "it has %" PRIu64
+                            " bytes: let TMPDIR name a directory with room for it",
+                            check->size);
+                }
                 data += put;
                 len -= (size_t)put;
         }

@@ -1,5 +1,8 @@
 #include "unit/tsdb_fixture.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 static struct fixture fix;
 static struct tsdb_check *check;
 static struct tar_watcher watcher;
@@ -155,6 +158,20 @@ TEST(a_spool_directory_that_is_not_there_is_said)
         watcher = tsdb_check_watcher(check);
         CHECK_ERR(feed("index", &fix.index, 100) != 0, err, ERR_NOT_FOUND,
             "index: cannot make a temporary file in \"");
+        tsdb_check_free(check);
+}
+
+TEST(a_spool_directory_that_is_full_is_said)
+{
+        struct rlimit limit = { 50, 50 };
+
+        start();
+        make_block(&fix, NOTHING);
+        signal(SIGXFSZ, SIG_IGN);
+        CHECK_INT(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        CHECK_ERR(feed("index", &fix.index, 100) != 0, err, ERR_FULL,
+            "index: cannot write a temporary copy of it to \"");
+        CHECK(strstr(err.hint, "TMPDIR") != NULL);
         tsdb_check_free(check);
 }
 
