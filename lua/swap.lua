@@ -13,6 +13,7 @@
 
 local effect = require "effect"
 local failure = require "failure"
+local holder = require "holder"
 local json = require "json"
 local words = require "words"
 
@@ -164,7 +165,8 @@ function Swap:prepare(undo, needed_bytes, owner)
   target:write(self.at.record, json.encode({
     format = "moonkeep-undo", version = 1, run = self.run, dir = self.dir,
     created = created, undo = { service = undo.service, was_running = undo.was_running },
-  }, 2) .. "\n", { why = "how to undo this, should the journal be lost" })
+    holder = holder.me(),
+  }, 2) .. "\n", { why = "how to undo this, should the journal be lost", exclusive = true })
   target:make_dirs(self.at.old)
 end
 
@@ -314,6 +316,10 @@ function swap.rollback(target, dir)
     self:undo()
     failure.raise("not_found", ("there is no \"%s\": nothing was left half-way in \"%s\"")
       :format(self.at.record, self.dir))
+  end
+  if record.holder and holder.is_alive(record.holder) then
+    failure.raise("refused", ("run %s is at work in \"%s\" (pid %d)"):format(record.run, self.dir,
+      record.holder.pid), { hint = "end it with Ctrl-C or SIGTERM: it undoes what it did" })
   end
   local undo = record.undo or {}
   local service = undo.service and require("service").from_plain(undo.service)

@@ -6,8 +6,8 @@
 
 local clock = require "clock"
 local failure = require "failure"
+local holder_of = require "holder"
 local json = require "json"
-local os_ = require "_os"
 local task = require "task"
 
 local lock = {}
@@ -23,12 +23,8 @@ local Lock = {}
 Lock.__index = Lock
 
 local function record(self, fields)
-  local process = os_.process()
-  local host = os_.host()
-  local value = {
-    run = self.run, host = host.name, boot = host.boot_id, pid = process.pid,
-    started = os_.started(process.pid), user = process.user, renewed = clock.now(),
-  }
+  local value = holder_of.me()
+  value.run, value.renewed = self.run, clock.now()
   for name, field in pairs(fields or {}) do
     value[name] = field
   end
@@ -64,17 +60,6 @@ local function key_of(self, number)
   return ("%s%08d"):format(self.prefix, number)
 end
 
---- Is the process that wrote the record gone for sure?
-local function is_dead(holder)
-  local host = os_.host()
-  if holder.host ~= host.name then
-    return false
-  elseif holder.boot ~= host.boot_id then
-    return true
-  end
-  return holder.pid ~= nil and os_.started(holder.pid) ~= holder.started
-end
-
 local function busy(self, holder)
   local age = clock.now() - (holder.renewed or 0)
   failure.raise("locked", ("%s is in use by run %s on %s (pid %s, renewed %s ago)"):format(self.name,
@@ -86,7 +71,7 @@ end
 
 --- Does the record keep others out: not released, not stale, its process not known to be gone?
 local function keeps_out(holder)
-  return holder ~= nil and not holder.released and not is_dead(holder)
+  return holder ~= nil and not holder.released and not holder_of.is_gone(holder)
     and clock.now() - (holder.renewed or 0) < STALE_MS
 end
 
@@ -189,7 +174,7 @@ end
 function Lock:release()
   local number, holder = newest(self)
   local ours = holder ~= nil and holder.run == self.run and not holder.released
-  if ours or holder == nil or holder.released or is_dead(holder) then
+  if ours or holder == nil or holder.released or holder_of.is_gone(holder) then
     sweep(self)
   end
   if not ours then

@@ -51,11 +51,11 @@ function Machine:read(path, max)
 end
 
 --- Write a small file, atomically.
---- @param options? table {mode, why}
+--- @param options? table {mode, why, exclusive = true: raise "exists" when it is there}
 function Machine:write(path, bytes, options)
   options = options or {}
   if effect.change("write", path, options.why) then
-    fs.write(path, bytes, options.mode or 384)
+    fs.write(path, bytes, options.mode or 384, options.exclusive or false)
   end
 end
 
