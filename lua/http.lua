@@ -76,7 +76,10 @@ function Client:request(method, path, options)
   if ok then
     return answer
   end
-  local e = failure.prefix(answer, ("%s %s"):format(method, self.base .. path))
+  local e = failure.of(answer)
+  if not e.message:find(self.base, 1, true) then
+    e = failure.prefix(e, ("%s %s"):format(method, self.base .. path))
+  end
   if e.code == "network" and e.hint == nil then
     e.hint = "does the server run, and is the address right as seen from here?"
   end

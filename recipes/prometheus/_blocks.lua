@@ -23,8 +23,11 @@ function blocks.on_target(target, dir)
         failure.raise("corrupt", ("\"%s\" is missing"):format(path))
       end
       local meta = failure.during(("cannot read \"%s\""):format(path), json.decode, text)
+      if type(meta) ~= "table" or math.type(meta.minTime) ~= "integer" or math.type(meta.maxTime) ~= "integer" then
+        failure.raise("corrupt", ("\"%s\" does not say which time its block is of"):format(path))
+      end
       found[#found + 1] = { ulid = name, min_time = meta.minTime, max_time = meta.maxTime,
-        samples = meta.stats and meta.stats.numSamples or 0 }
+        samples = type(meta.stats) == "table" and meta.stats.numSamples or 0 }
     end
   end
   table.sort(found, function(a, b)

@@ -16,6 +16,7 @@ server.params = {
     help = "Prometheus as seen from the target, with its route prefix if it has one" },
   token = { "secret", help = "bearer token: env:NAME, file:PATH or command:PROGRAM" },
   ca_file = { "path", help = "the certificates (PEM) to trust over https, instead of the system's" },
+  stall = { "duration", default = "5m", help = "how long the server may be silent before the run gives up" },
   instance = { "string", default = "main", help = "which Prometheus this is, in the backup's name" },
 }
 
@@ -38,16 +39,42 @@ Server.__index = Server
 function server.new(p)
   return setmetatable({
     target = p.target, url = p.url,
-    api = p.target:http(p.url, { token = p.token, ca_file = p.ca_file, stall_ms = 60000 }),
+    api = p.target:http(p.url, { token = p.token, ca_file = p.ca_file, stall_ms = p.stall }),
   }, Server)
 end
 
---- The data of a 2xx answer of the API.
+local ANOTHER = "is this Prometheus, and its route prefix in --url?"
+
+--- What to do about an error of the API.
+local function hint_of(e)
+  if e.http == 401 or e.http == 403 then
+    return "it wants to know who asks: --token"
+  elseif e.message:find("no space left on device", 1, true) then
+    return "make room where Prometheus keeps its data: a snapshot also writes its newest samples"
+  elseif e.code == "http" and e.http < 500 or e.code == "invalid" then
+    return ANOTHER
+  end
+  return nil
+end
+
+--- Call a method of the client; an error says what to do.
+local function call(self, method, ...)
+  local ok, answer = pcall(self.api[method], self.api, ...)
+  if not ok then
+    local e = failure.of(answer)
+    e.hint = e.hint or hint_of(e)
+    error(e, 0)
+  end
+  return answer
+end
+
+--- The data of a 2xx answer of the API, a table.
 --- @param query? table
 function Server:get(path, query)
-  local answer = self.api:get_json(path, { query = query })
-  if type(answer) ~= "table" or answer.status ~= "success" or answer.data == nil then
-    failure.raise("protocol", ("GET %s%s: this is no answer of Prometheus"):format(self.url, path))
+  local answer = call(self, "get_json", path, { query = query })
+  if type(answer) ~= "table" or answer.status ~= "success" or type(answer.data) ~= "table" then
+    failure.raise("protocol", ("GET %s%s: this is no answer of Prometheus"):format(self.url, path),
+      { hint = ANOTHER })
   end
   return answer.data
 end
@@ -72,8 +99,9 @@ local function config_files(self, flags)
   end
   add(flags["config.file"])
   add(flags["web.config.file"])
-  for _, group in ipairs(self:get("/api/v1/rules").groups or {}) do
-    add(group.file)
+  local groups = self:get("/api/v1/rules").groups
+  for _, group in ipairs(type(groups) == "table" and groups or {}) do
+    add(type(group) == "table" and group.file)
   end
   table.sort(files)
   return files
@@ -93,6 +121,10 @@ end
 function Server:inspect(data_dir)
   local build = self:get("/api/v1/status/buildinfo")
   local flags = self:get("/api/v1/status/flags")
+  if type(build.version) ~= "string" then
+    failure.raise("protocol", ("what answers at %s does not say its version"):format(self.url),
+      { hint = ANOTHER })
+  end
   if flags["web.enable-admin-api"] ~= "true" then
     failure.raise("unsupported", ("Prometheus at %s has no admin API, which makes snapshots"):format(self.url),
       { hint = "start it with --web.enable-admin-api" })
@@ -118,7 +150,7 @@ end
 --- Create a snapshot.
 --- @return table {name, path}
 function Server:snapshot(found, skip_head)
-  local answer = self.api:post_json("/api/v1/admin/tsdb/snapshot", "create a TSDB snapshot",
+  local answer = call(self, "post_json", "/api/v1/admin/tsdb/snapshot", "create a TSDB snapshot",
     { query = { skip_head = skip_head and "true" or "false" } })
   local name = type(answer) == "table" and type(answer.data) == "table" and answer.data.name
   if type(name) ~= "string" or not name:match(SNAPSHOT) then

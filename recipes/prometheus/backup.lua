@@ -1,4 +1,5 @@
 local backup = require "backup"
+local failure = require "failure"
 local blocks = require "prometheus._blocks"
 local questions = require "prometheus._questions"
 local server = require "prometheus._server"
@@ -21,7 +22,7 @@ removed from the server whether or not that succeeds; the server runs on.]],
   rpo = "1h",
   rto = "1h",
   tags = { "backup", "prometheus", "safe" },
-  params = server.with({ "target", "store", "url", "token", "ca_file", "instance" }, {
+  params = server.with({ "target", "store", "url", "token", "ca_file", "stall", "instance" }, {
     data_dir = { "path", help = "the data directory on the target, if not where Prometheus says" },
     skip_head = { "boolean", default = false, help = "leave out what is not yet in a block (about 2 h)" },
     level = { "integer", default = 1, range = { 1, 19 }, help = "zstd level" },
@@ -81,7 +82,13 @@ removed from the server whether or not that succeeds; the server runs on.]],
     end)
 
     local asked = ctx:step("questions", function()
-      local list = questions.record(prom, blocks.on_target(p.target, snap.path), p.probe)
+      local there = blocks.on_target(p.target, snap.path)
+      if #there == 0 then
+        failure.raise("not_found", ("the snapshot of Prometheus at %s holds no data"):format(p.url),
+          { hint = p.skip_head and "it has no complete block yet: leave out --skip-head"
+            or "it has not scraped anything yet; is it the right one?" })
+      end
+      local list = questions.record(prom, there, p.probe)
       if questions.telling(list) == 0 then
         ctx:say("no question has an answer yet: a restore of this backup is judged by its blocks alone")
       end

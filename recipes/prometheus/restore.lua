@@ -45,7 +45,7 @@ back and the server is as it was.]],
   mirrors = "restore-tsdb.sh",
   rto = "1h",
   tags = { "restore", "prometheus", "destructive" },
-  params = server.with({ "target", "store", "url", "token", "ca_file" }, {
+  params = server.with({ "target", "store", "url", "token", "ca_file", "stall" }, {
     backup = { "backup", default = "prometheus/main/latest-verified",
       help = "SYSTEM/INSTANCE/TIME, latest or latest-verified" },
     data_dir = { "path", help = "where Prometheus keeps its data; default: where it was" },
