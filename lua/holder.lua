@@ -1,31 +1,40 @@
 --- Which process holds something: enough to know later whether it is gone.
 
+local fs = require "_fs"
 local os_ = require "_os"
 
 local holder = {}
 
---- This process: {host, boot, pid, started, user}.
+--- Process ids mean something within a namespace (a container) only.
+local function pid_space()
+  local found = fs.stat("/proc/self/ns/pid", true)
+  return found and found.ino
+end
+
+--- This process: {host, boot, space, pid, started, user}.
 function holder.me()
   local process, host = os_.process(), os_.host()
-  return { host = host.name, boot = host.boot_id, pid = process.pid,
+  return { host = host.name, boot = host.boot_id, space = pid_space(), pid = process.pid,
     started = os_.started(process.pid), user = process.user }
+end
+
+--- Would we see the process if it were there?  A name alone does not make two
+--- hosts the same, and after a reboot nothing tells one from another.
+local function in_sight(who)
+  local host = os_.host()
+  return who.host == host.name and who.boot == host.boot_id and who.space == pid_space()
+    and who.pid ~= nil
 end
 
 --- Is the process gone for sure?  Of another host nobody knows.
 --- @param who table of holder.me
 function holder.is_gone(who)
-  local host = os_.host()
-  if who.host ~= host.name then
-    return false
-  elseif who.boot ~= host.boot_id then
-    return true
-  end
-  return who.pid ~= nil and os_.started(who.pid) ~= who.started
+  return in_sight(who) and os_.started(who.pid) ~= who.started
 end
 
 --- Does the process live on this host?
 function holder.is_alive(who)
-  return who.host == os_.host().name and who.pid ~= nil and not holder.is_gone(who)
+  return in_sight(who) and os_.started(who.pid) == who.started
 end
 
 return holder

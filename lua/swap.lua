@@ -11,6 +11,7 @@
 ---   undo       what is not old goes to discarded/, old names come back, the rest is removed
 ---   finish     old/ is kept as DIR/.moonkeep-old-RUN (or removed), the place is removed
 
+local digest = require "digest"
 local effect = require "effect"
 local failure = require "failure"
 local holder = require "holder"
@@ -61,6 +62,31 @@ end
 
 local function kept_at(self, run)
   return ("%s/%s%s"):format(self.dir, OLD_PREFIX, run)
+end
+
+--- Names as they are written in the record: those that are no UTF-8 as {name_b64}.
+local function pack(names)
+  local packed = json.array {}
+  for index, name in ipairs(names) do
+    packed[index] = utf8.len(name) and name or { name_b64 = digest.base64(name) }
+  end
+  return packed
+end
+
+local function unpack_names(packed)
+  local names = {}
+  for index, name in ipairs(packed) do
+    names[index] = type(name) == "table" and digest.unbase64(name.name_b64) or name
+  end
+  return names
+end
+
+local function set_of(names)
+  local set = {}
+  for _, name in ipairs(names) do
+    set[name] = true
+  end
+  return set
 end
 
 local function read_record(self)
@@ -187,27 +213,49 @@ local function rename_if(self, from, to, why)
   end
 end
 
+local function in_the_way(self, entry, of)
+  failure.raise("exists", ("\"%s/%s\" is in the way of the %s data"):format(self.dir, entry, of),
+    { hint = "something made it while the data was exchanged: does the server run?" })
+end
+
+--- Raise "exists" unless the directory holds all of the new content and nothing else.
+local function check_moved(self, new)
+  local is_new = set_of(new)
+  for _, entry in ipairs(content(self)) do
+    if not is_new[entry] then
+      in_the_way(self, entry, "new")
+    end
+  end
+  for _, entry in ipairs(new) do
+    if self.target:stat(self.at.new .. "/" .. entry) then
+      in_the_way(self, entry, "new")
+    end
+  end
+end
+
 --- Exchange the content.  The server must be stopped.
 --- @return table {old = count, new = count}
 function Swap:exchange()
   local record = read_record(self)
-  if record == nil then
+  if record == nil or record.run ~= self.run then
     failure.raise("refused", ("\"%s\" is gone: this restore was undone meanwhile"):format(self.at.record),
       { hint = "begin a new one" })
   end
   if record.new == nil then
     -- From here the record says what is old: nothing has moved before it is written.
-    record.old = json.array(content(self))
-    record.new = json.array(self.target:list(self.at.new))
+    record.old = pack(content(self))
+    record.new = pack(self.target:list(self.at.new))
     self.target:write(self.at.record, json.encode(record, 2) .. "\n")
   end
-  for _, entry in ipairs(record.old) do
+  local old, new = unpack_names(record.old), unpack_names(record.new)
+  for _, entry in ipairs(old) do
     rename_if(self, self.dir .. "/" .. entry, self.at.old .. "/" .. entry, "keep the old data")
   end
-  for _, entry in ipairs(record.new) do
+  for _, entry in ipairs(new) do
     rename_if(self, self.at.new .. "/" .. entry, self.dir .. "/" .. entry, "put the new data in place")
   end
-  return { old = #record.old, new = #record.new }
+  check_moved(self, new)
+  return { old = #old, new = #new }
 end
 
 --- Raise "refused" unless the new content is in place: since this run was
@@ -224,29 +272,35 @@ function Swap:check_exchanged()
 end
 
 --- Take what is not old out of the directory.
-local function discard_new(self, record)
+local function discard_new(self, old)
   local target = self.target
-  local is_old = {}
-  for _, entry in ipairs(record.old) do
-    is_old[entry] = true
-  end
+  local is_old = set_of(old)
   target:make_dirs(self.at.discarded)
-  for index, entry in ipairs(content(self)) do
+  for _, entry in ipairs(content(self)) do
     local moved_away = target:stat(self.at.old .. "/" .. entry) ~= nil
     if not is_old[entry] or moved_away then
-      local to = ("%s/%s"):format(self.at.discarded, entry)
-      if target:stat(to) then
-        to = ("%s.%d"):format(to, index)
+      local to, again = self.at.discarded .. "/" .. entry, 0
+      while target:stat(to) do
+        again = again + 1
+        to = ("%s/%s.%d"):format(self.at.discarded, entry, again)
       end
       target:rename(self.dir .. "/" .. entry, to, "take the new data away")
     end
   end
 end
 
+--- Put the old content back.  Raises "exists" when something of it could not
+--- be: then it stays where it is.
 local function put_back(self, record)
-  discard_new(self, record)
-  for _, entry in ipairs(record.old) do
+  local old = unpack_names(record.old)
+  discard_new(self, old)
+  for _, entry in ipairs(old) do
     rename_if(self, self.at.old .. "/" .. entry, self.dir .. "/" .. entry, "put the old data back")
+  end
+  for _, entry in ipairs(old) do
+    if self.target:stat(self.at.old .. "/" .. entry) then
+      in_the_way(self, entry, "old")
+    end
   end
 end
 
@@ -254,7 +308,8 @@ end
 --- Without a record there is nothing to undo, and what another run left or is
 --- just doing is not touched.  Raises "refused" once the end has begun.
 --- @param absent? boolean the directory did not exist when the run began
-function Swap:undo(absent)
+--- @param and_then? function what else belongs to going back, while the record is still there
+function Swap:undo(absent, and_then)
   local target = self.target
   local record = target:stat(self.dir, true) and read_record(self)
   if not record then
@@ -279,6 +334,9 @@ function Swap:undo(absent)
     target:remove_tree(self.at.discarded)
     target:remove_tree(self.at.new)
     reach(self, record, "undone")
+  end
+  if and_then then
+    and_then()
   end
   target:remove_tree(self.at.place, "the old data is back")
   if record.created and #target:list(self.dir) == 0 then
@@ -326,10 +384,9 @@ function swap.rollback(target, dir)
   if service and record.new ~= nil and record.phase == nil then
     service:halt(target, "put the old data back")
   end
-  self:undo()
-  if service and undo.was_running then
+  self:undo(nil, service and undo.was_running and function()
     service:launch(target, "it ran before")
-  end
+  end or nil)
   return { run = record.run, restarted = service ~= nil and undo.was_running or false }
 end
 

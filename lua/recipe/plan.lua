@@ -1,5 +1,7 @@
 --- A plan: the changes that a run would make, listed instead of made.
 
+local words = require "words"
+
 local plan = {}
 
 local Plan = {}
@@ -17,7 +19,7 @@ function Plan:add(entry)
 end
 
 function Plan:change(verb, object, why)
-  self:add { kind = "change", verb = verb, object = object, why = why }
+  self:add { kind = "change", verb = verb, object = words.valid(object), why = why }
 end
 
 --- The plan's line ended: the rest is only known when run.
