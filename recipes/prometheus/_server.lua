@@ -159,7 +159,8 @@ function Server:snapshot(found, skip_head)
   local path = ("%s/snapshots/%s"):format(found.data_dir, name)
   if self.target:stat(path) == nil then
     failure.raise("not_found", ("Prometheus made the snapshot %s, but the target has no \"%s\"")
-      :format(name, path), { hint = "is \"" .. found.data_dir .. "\" its data on this target?" })
+      :format(name, path), { hint = ("is \"%s\" its data on this target? the snapshot is left where the server made it")
+        :format(found.data_dir) })
   end
   return { name = name, path = path }
 end

@@ -198,6 +198,7 @@ fake_prometheus() {
         STATE=$SCRATCH/state/moonkeep
         service=()
         mkdir -p "$DATA"
+        rm -f "$SCRATCH/port" "$SCRATCH/requests"
         {
                 printf '%s\n' "$@"
                 cat <<END
@@ -216,6 +217,6 @@ END
         } >"$SCRATCH/script"
         "$OUT/servers/http_script" --time 120 --log "$SCRATCH/requests" "$SCRATCH/script" >"$SCRATCH/port" 2>"$SCRATCH/script.err" &
         defer kill "$!"
-        wait_for 10 grep -q port "$SCRATCH/port"
+        wait_for 10 grep -qs port "$SCRATCH/port"
         PROMETHEUS_URL=http://127.0.0.1:$(cut -d' ' -f2 "$SCRATCH/port")
 }
