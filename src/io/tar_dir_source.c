@@ -1,26 +1,21 @@
 /*
- * Each read does one step: bytes that libarchive's writer made wait in a small
- * buffer; the data of files is read into the caller's buffer and handed to the
- * writer from there, which passes it on as it is, so that it is not copied.
+ * Each read does one step: what the writer has made goes out first; the data
+ * of files is read into the caller's buffer and shown to the writer there, so
+ * that it is not copied.
  */
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "moonkeep/buf.h"
 #include "moonkeep/mem.h"
 #include "moonkeep/stream_driver.h"
 #include "moonkeep/tar.h"
 #include "tar_links.h"
 #include "tar_name.h"
 #include "tar_walk.h"
-
-/* Headers of one entry: two blocks, two names in pax records, and the end blocks. */
-#define PENDING_MAX ((size_t)64 * 1024)
+#include "tar_writer.h"
 
 struct dir_source {
         struct source source;
@@ -31,41 +26,13 @@ struct dir_source {
         struct cancel *cancel;
         struct tar_walk *walk; /* NULL before the first read */
         struct tar_links links;
-        struct archive *archive;
-        struct archive_entry *entry;
-        struct buf pending;
-        size_t pending_pos;
-        const char *direct; /* data that is in the caller's buffer already */
-        size_t direct_len;
+        struct tar_writer writer;
         int file_fd;
         uint64_t file_left;
         char *file_path;
-        bool has_other_bytes; /* the names of the current entry are not ASCII */
         bool closed;
-        bool dropped;
-        struct err failure; /* of the write callback */
         char shown[TAR_SHOWN_SIZE];
 };
-
-/* libarchive's write callback. */
-static ssize_t
-take_output(struct archive *archive, void *arg, const void *data, size_t len)
-{
-        struct dir_source *it = arg;
-
-        (void)archive;
-        if (it->direct_len > 0 && data == it->direct && len <= it->direct_len) {
-                it->direct += len;
-                it->direct_len -= len;
-                return (ssize_t)len;
-        }
-        if (it->dropped)
-                return -1;
-        /* Not told to libarchive: after such a failure it does not free all that it has. */
-        if (it->failure.code == ERR_NONE)
-                buf_add(&it->pending, data, len, &it->failure);
-        return (ssize_t)len;
-}
 
 static const char *
 show(struct dir_source *it, const char *path)
@@ -73,27 +40,10 @@ show(struct dir_source *it, const char *path)
         return tar_name_show(path, strlen(path), it->shown);
 }
 
-/*
- * What a call of the writer means for the entry path.  It warns when a name is
- * not UTF-8, and has stored the bytes as they are then, with the pax record
- * that says so.  (Its option for that would put the record into every entry,
- * of which GNU tar complains.)
- */
 static int
-check_writer(struct dir_source *it, const char *path, int result, struct err *err)
+fail_writer(struct dir_source *it, const char *path, struct err *err)
 {
-        const char *why = archive_error_string(it->archive);
-
-        if (it->failure.code != ERR_NONE) {
-                if (err != NULL)
-                        *err = it->failure;
-                return err_prefix(err, "cannot store \"%s/%s\" in a tar", it->root, show(it, path));
-        }
-        if (result == ARCHIVE_OK || (result == ARCHIVE_WARN && it->has_other_bytes))
-                return 0;
-        return err_set(err, archive_errno(it->archive) == ENOMEM ? ERR_NOMEM : ERR_UNSUPPORTED,
-            "cannot store \"%s/%s\" in a tar: %s", it->root, show(it, path),
-            why != NULL ? why : "unknown error");
+        return err_prefix(err, "cannot store \"%s/%s\" in a tar", it->root, show(it, path));
 }
 
 static int
@@ -101,22 +51,6 @@ fail_changed(struct dir_source *it, const char *path, struct err *err)
 {
         return err_set(
             err, ERR_IO, "\"%s/%s\" changed while it was read", it->root, show(it, path));
-}
-
-static int
-open_archive(struct dir_source *it, struct err *err)
-{
-        it->archive = archive_write_new();
-        it->entry = archive_entry_new();
-        if (it->archive == NULL || it->entry == NULL)
-                return err_set(err, ERR_NOMEM, "cannot allocate a tar writer");
-        /* No blocks: what is written comes out at once. */
-        if (archive_write_set_format_pax_restricted(it->archive) != ARCHIVE_OK ||
-            archive_write_set_bytes_per_block(it->archive, 0) != ARCHIVE_OK ||
-            archive_write_open(it->archive, it, NULL, take_output, NULL) != ARCHIVE_OK)
-                return err_set(err, ERR_INTERNAL, "cannot set up the tar writer: %s",
-                    archive_error_string(it->archive));
-        return 0;
 }
 
 /* The sum of the sizes of what will be stored. */
@@ -154,32 +88,14 @@ measure(struct dir_source *it, struct err *err)
         return 0;
 }
 
-static bool
-is_ascii(const char *text)
-{
-        while (*text != '\0' && (unsigned char)*text < 0x80)
-                text++;
-        return *text == '\0';
-}
-
 /* link: the target of a symbolic or hard link, or NULL. */
 static int
 write_header(struct dir_source *it, const char *path, const char *link, const struct stat *st,
     struct err *err)
 {
-        struct archive_entry *entry = it->entry;
-
-        archive_entry_copy_pathname(entry, path);
-        archive_entry_set_mode(entry, st->st_mode);
-        archive_entry_set_uid(entry, st->st_uid);
-        archive_entry_set_gid(entry, st->st_gid);
-        archive_entry_set_mtime(entry, st->st_mtim.tv_sec, 0);
-        if (link != NULL && S_ISLNK(st->st_mode))
-                archive_entry_copy_symlink(entry, link);
-        else if (link != NULL)
-                archive_entry_copy_hardlink(entry, link);
-        it->has_other_bytes = !is_ascii(path) || (link != NULL && !is_ascii(link));
-        return check_writer(it, path, archive_write_header(it->archive, entry), err);
+        if (tar_writer_header(&it->writer, path, link, st, err) < 0)
+                return fail_writer(it, path, err);
+        return 0;
 }
 
 static int
@@ -235,7 +151,6 @@ begin_file(struct dir_source *it, const struct tar_walk_entry *found, struct err
                 goto fail;
         }
 
-        archive_entry_set_size(it->entry, st.st_size);
         if (write_header(it, found->path, NULL, &st, err) < 0)
                 goto fail;
         if (st.st_size == 0) {
@@ -275,9 +190,8 @@ next_entry(struct dir_source *it, struct err *err)
                 return -1;
         if (more == 0) {
                 it->closed = true;
-                return check_writer(it, "", archive_write_close(it->archive), err);
+                return tar_writer_close(&it->writer, err) < 0 ? fail_writer(it, "", err) : 0;
         }
-        archive_entry_clear(it->entry);
         switch (found.st.st_mode & S_IFMT) {
         case S_IFREG:
                 return begin_file(it, &found, err);
@@ -307,18 +221,12 @@ read_file(struct dir_source *it, void *buf, size_t cap, struct err *err)
         if (got == 0)
                 return fail_changed(it, it->file_path, err);
 
-        it->direct = buf;
-        it->direct_len = (size_t)got;
-        la_ssize_t put = archive_write_data(it->archive, buf, (size_t)got);
-        if (put < 0)
-                return check_writer(it, it->file_path, ARCHIVE_FATAL, err);
-        if (put != got || it->direct_len != 0 || it->pending.len != 0)
-                return err_set(err, ERR_INTERNAL, "the tar writer did not pass its data on");
+        if (tar_writer_data(&it->writer, buf, (size_t)got, err) < 0)
+                return fail_writer(it, it->file_path, err);
         it->file_left -= (uint64_t)got;
         if (it->file_left == 0) {
-                int result = archive_write_finish_entry(it->archive);
-                if (check_writer(it, it->file_path, result, err) < 0)
-                        return -1;
+                if (tar_writer_end_data(&it->writer, err) < 0)
+                        return fail_writer(it, it->file_path, err);
                 end_file(it);
         }
         return got;
@@ -329,7 +237,7 @@ begin(struct dir_source *it, struct err *err)
 {
         if (it->total != NULL && measure(it, err) < 0)
                 return -1;
-        if (open_archive(it, err) < 0)
+        if (tar_writer_open(&it->writer, err) < 0)
                 return -1;
         it->walk = tar_walk_new(it->root, (const char *const *)it->names, it->follow_names, err);
         return it->walk != NULL ? 0 : -1;
@@ -345,15 +253,9 @@ dir_source_read(struct source *src, void *buf, size_t cap, struct err *err)
         for (;;) {
                 if (cancel_check(it->cancel, err) < 0)
                         return -1;
-                size_t ready = it->pending.len - it->pending_pos;
-                if (ready > 0) {
-                        size_t len = ready < cap ? ready : cap;
-                        memcpy(buf, it->pending.data + it->pending_pos, len);
-                        it->pending_pos += len;
+                size_t len = tar_writer_take(&it->writer, buf, cap);
+                if (len > 0)
                         return (ssize_t)len;
-                }
-                buf_clear(&it->pending);
-                it->pending_pos = 0;
                 if (it->closed)
                         return 0;
                 if (it->file_fd >= 0)
@@ -376,14 +278,10 @@ dir_source_free(struct source *src)
 {
         struct dir_source *it = (struct dir_source *)src;
 
-        /* It tries to write the rest of the entry and the end: the callback says no. */
-        it->dropped = true;
-        archive_write_free(it->archive);
-        archive_entry_free(it->entry);
+        tar_writer_free(&it->writer);
         end_file(it);
         tar_walk_free(it->walk);
         tar_links_free(&it->links);
-        buf_free(&it->pending);
         cancel_unref(it->cancel);
         free_names(it->names);
         mem_free(it->root);
@@ -426,7 +324,7 @@ tar_dir_source(const struct tar_dir_opts *opts, struct cancel *cancel, struct er
         it->follow_names = opts->follow_names;
         it->total = opts->total;
         it->file_fd = -1;
-        buf_init(&it->pending, PENDING_MAX);
+        tar_writer_init(&it->writer);
         it->root = mem_strdup(opts->root, err);
         if (it->root == NULL)
                 goto fail;
