@@ -89,6 +89,10 @@ back and the server is as it was.]],
     local chosen = ctx:step("choose", function()
       local entry = shelf.find(p.store, p.backup)
       local book = shelf.manifest(p.store, entry)
+      if entry.bad then
+        ctx:warn(("the backup %s is not good; what is restored of it is checked (%s)"):format(entry.name,
+          entry.bad))
+      end
       check.backup(p.store, entry.prefix, book, "present")
       local dir = p.data_dir or book.content.data_dir
       p.target:check_absolute(dir, "--data-dir")
