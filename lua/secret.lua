@@ -21,6 +21,21 @@ function secret.redact(text)
   return native.redact(text)
 end
 
+--- A copy of a plain value with every known secret starred out of its strings:
+--- unlike redact, it leaves alone what is no text.
+function secret.redact_value(value)
+  if type(value) == "string" then
+    return native.redact(value)
+  elseif type(value) ~= "table" then
+    return value
+  end
+  local copy = {}
+  for name, field in pairs(value) do
+    copy[type(name) == "string" and native.redact(name) or name] = secret.redact_value(field)
+  end
+  return setmetatable(copy, getmetatable(value))
+end
+
 local function strip(text)
   return (text:gsub("[\r\n]+$", ""))
 end

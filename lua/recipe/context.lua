@@ -7,6 +7,7 @@ local failure = require "failure"
 local json = require "json"
 local os_ = require "_os"
 local replay = require "recipe.replay"
+local secret = require "secret"
 local task = require "task"
 
 local context = {}
@@ -28,8 +29,7 @@ function context.new(run)
   local declared = {}
   for index, step in ipairs(run.recipe.def.steps) do
     declared[step[1]] = { id = step[1], text = step[2], check = step.check, plan = step.plan,
-      final = step.final,
-      index = index }
+      final = step.final, index = index }
   end
   return setmetatable({
     run = run.id,
@@ -49,9 +49,15 @@ local function check_thread(self, what)
     failure.raise("recipe", ("ctx:%s belongs to the recipe's own line, not to a task of it"):format(what))
   elseif self._scope.inside ~= nil then
     failure.raise("recipe", ("ctx:%s cannot be called inside a step"):format(what))
+  elseif self._ending then
+    failure.raise("recipe", ("ctx:%s cannot be called in a cleanup or an undo"):format(what))
   end
   if self._unwinding then
     error(UNWIND, 0)
+  end
+  local plan = self._run.plan
+  if plan and plan.ended then
+    error(effect.plan_end, 0)
   end
 end
 
@@ -60,6 +66,8 @@ local function inside(self, kind, fn, ...)
   local scope = { inside = kind, plan = self._run.plan }
   self._scope = scope
   local results = table.pack(pcall(effect.with, scope, fn, ...))
+  -- Tasks that it left behind may change nothing any more.
+  scope.inside = nil
   self._scope = { inside = nil, plan = self._run.plan }
   if not results[1] then
     error(results[2], 0)
@@ -72,7 +80,7 @@ local function recorded(value, what)
   if value == nil then
     return nil
   end
-  return json.decode(failure.during(what, json.encode, value))
+  return json.decode(failure.during(what, json.encode, secret.redact_value(value)))
 end
 
 local function plan_step(self, step, key, fn)
@@ -89,6 +97,28 @@ local function plan_step(self, step, key, fn)
   return value
 end
 
+--- Do a step that is not done: its value, and whether it was taken over.
+local function perform(self, step, key, fn, past)
+  local name = key and (step.id .. "/" .. key) or step.id
+  local value
+  if past and step.check then                                         -- I4: adopt or remove
+    value = inside(self, "step", step.check, self, self._run.opened, self._done, key)
+  end
+  local adopted = value ~= nil
+  if not adopted then
+    if not past then                                                  -- I1: before fn
+      self._run.journal:add { event = "step_start", step = step.id, key = key, final = step.final }
+    end
+    self._final = self._final or step.final
+    if step.final then                                                -- I11: only forward
+      value = task.shielded(FINAL_MS, inside, self, "step", fn)
+    else
+      value = inside(self, "step", fn)
+    end
+  end
+  return recorded(value, ("the result of step \"%s\""):format(name)), adopted
+end
+
 --- A durable step: at least once.  Its start is journalled before fn, its
 --- result after; a step that is done is not run again by `moonkeep resume`.
 --- @param id string one of the declared steps
@@ -100,6 +130,7 @@ function Context:step(id, key, fn)
     key, fn = nil, key
   end
   check_thread(self, "step")
+  key = secret.redact_value(key)
   local step = self._declared[id]
   if step == nil then
     local names = {}
@@ -108,7 +139,7 @@ function Context:step(id, key, fn)
     end
     failure.raise("recipe", ("step \"%s\" is not declared%s"):format(tostring(id),
       require("words").did_you_mean(tostring(id), names)))
-  elseif type(fn) ~= "function" or (key ~= nil and type(key) ~= "string") then
+  elseif type(fn) ~= "function" or (key ~= nil and (type(key) ~= "string" or key == "")) then
     failure.raise("recipe", ("ctx:step(\"%s\", ...) takes a function, in loops a key before it"):format(id))
   end
   local name = key and (id .. "/" .. key) or id
@@ -127,6 +158,9 @@ function Context:step(id, key, fn)
     self._done[id] = past.value
     ui:event { kind = "step_replayed", step = step, key = key }
     return past.value
+  elseif past and past.failed then                                    -- I12: the line went on behind it
+    error(failure.new(past.failed.code, past.failed.message, { hint = past.failed.hint,
+      http = past.failed.http, step = past.failed.step }), 0)
   end
   if self._run.rolling_back then                                      -- I6: unfinished steps refuse
     self._unwinding = true
@@ -139,34 +173,20 @@ function Context:step(id, key, fn)
 
   ui:event { kind = "step_start", step = step, key = key }
   local began = clock.mono()
-  local value
-  if past and step.check then                                         -- I4: adopt or remove
-    value = inside(self, "step", step.check, self, self._run.opened, self._done, key)
+  local value, adopted
+  local ok, e = pcall(function()
+    value, adopted = perform(self, step, key, fn, past)
+    journal:add { event = "step_done", step = id, key = key, value = value, adopted = adopted or nil,
+      ms = clock.mono() - began }                                     -- I2: after fn
+  end)
+  if not ok then
+    e = failure.of(e)
+    e.step = e.step or id
+    -- A journal that cannot be written must not hide why the step failed.
+    pcall(journal.add, journal, { event = "step_fail", step = id, key = key, error = failure.plain(e) })
+    ui:event { kind = "step_fail", step = step, key = key, error = e, ms = clock.mono() - began }
+    error(e, 0)
   end
-  local adopted = value ~= nil
-  if not adopted then
-    if not past then
-      journal:add { event = "step_start", step = id, key = key, final = step.final }  -- I1: before fn
-    end
-    self._final = self._final or step.final
-    local ok, result
-    if step.final then                                                -- I11: only forward
-      ok, result = pcall(task.shielded, FINAL_MS, inside, self, "step", fn)
-    else
-      ok, result = pcall(inside, self, "step", fn)
-    end
-    if not ok then
-      local e = failure.of(result)
-      e.step = e.step or id
-      journal:add { event = "step_fail", step = id, key = key, error = failure.plain(e) }
-      ui:event { kind = "step_fail", step = step, key = key, error = e, ms = clock.mono() - began }
-      error(e, 0)
-    end
-    value = result
-  end
-  value = recorded(value, ("the result of step \"%s\""):format(name))
-  journal:add { event = "step_done", step = id, key = key, value = value, adopted = adopted or nil,
-    ms = clock.mono() - began }                                       -- I2: after fn
   self._done[id] = value
   ui:event { kind = "step_done", step = step, key = key, value = value, adopted = adopted,
     ms = clock.mono() - began }
@@ -196,6 +216,7 @@ end
 --- @param fn function(args), idempotent
 function Context:compensate(text, args, fn)
   check_thread(self, "compensate")
+  text = secret.redact(text)
   args = recorded(args, ("the arguments of \"%s\""):format(text))
   if self._run.plan then
     self._run.plan:add { kind = "undo", text = text }
@@ -247,6 +268,7 @@ end
 --- @param text string a question
 function Context:confirm(text)
   check_thread(self, "confirm")
+  text = secret.redact(text)
   if self._run.plan then
     self._run.plan:add { kind = "confirm", text = text }
     return
@@ -275,8 +297,14 @@ function Context:warn(e)
   if e.code == "cancelled" then
     error(e, 0)
   end
-  if not self._run.plan then
-    self._run.journal:add { event = "warn", error = failure.plain(e) }
+  local plain = secret.redact_value(failure.plain(e))
+  if self._replay:warning(plain.message) then
+    return  -- Between steps, in a run that was resumed: it is counted and journalled already.
+  elseif not self._run.plan then
+    local ok, why = pcall(self._run.journal.add, self._run.journal, { event = "warn", error = plain })
+    if not ok and not self._ending then                               -- I9: undoing goes on
+      error(why, 0)
+    end
   end
   self._run.warnings = (self._run.warnings or 0) + 1
   self._run.ui:event { kind = "warn", error = e }

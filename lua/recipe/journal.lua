@@ -12,11 +12,22 @@ local digest = require "digest"
 local failure = require "failure"
 local json = require "json"
 local clock = require "clock"
+local secret = require "secret"
 
 local journal = {}
 
 --- Bound on one event's line, in bytes: the digests of an artifact of many parts have to fit.
 local LINE_MAX = 8 * 1024 * 1024
+
+--- Bound on a whole journal, in bytes, and what of it is kept for events of the end.
+local MAX = 256 * 1024 * 1024
+local RESERVE = 16 * 1024 * 1024
+local OF_THE_END = { step_fail = true, unwind = true, undo_start = true, undo_done = true,
+  undo_fail = true, ["end"] = true, rollback = true, resume = true }
+
+--- The fields of events that hold what recipes and servers say.  In the others
+--- a word that is somebody's password, too, must stay what it is.
+local SAID = { "value", "result", "error", "args", "text" }
 
 local HASH_OF_NOTHING = ("0"):rep(64)
 
@@ -85,7 +96,7 @@ end
 --- @param place string|table the directory of the runs, or a store
 --- @param run string its id
 function journal.create(place, run)
-  return setmetatable({ medium = medium(place).create(place, run), events = {},
+  return setmetatable({ medium = medium(place).create(place, run), events = {}, size = 0,
     hash = HASH_OF_NOTHING }, Journal)
 end
 
@@ -108,7 +119,7 @@ function journal.open(place, run)
       { hint = "start a new one with `moonkeep run`" })
   end
   book:settle(size)
-  self.events, self.hash = events, hash
+  self.events, self.hash, self.size = events, hash, size
   return self
 end
 
@@ -123,21 +134,38 @@ function journal.read(place, run)
   return events, alive
 end
 
---- Append an event; it is durable when this returns.
+--- Append an event; it is durable when this returns.  When it could not be
+--- written it never happened, and the journal can still be read.
 --- @param event table with a field `event`
 function Journal:add(event)
   event.seq = #self.events + 1
   event.prev = self.hash
   event.time = clock.iso(clock.now())
-  local line = require("_secret").redact(json.encode(event))
+  for _, field in ipairs(SAID) do
+    event[field] = secret.redact_value(event[field])
+  end
+  local line = json.encode(event)
   if #line > LINE_MAX then
     failure.raise("too_big", ("an event of the run is %d bytes long, more than the journal takes")
       :format(#line))
+  elseif self.size + #line > MAX - (OF_THE_END[event.event] and 0 or RESERVE) then
+    failure.raise("too_big", ("the journal of the run has %d bytes, and takes no more"):format(self.size))
   end
   local hash = digest.sha256(line)
-  self.medium:append(event.seq, line, hash)
+  self.medium:append(event.seq, line)
+  -- From here it is written, also when the head cannot be: that may lag behind.
+  self.size = self.size + #line + 1
   self.hash, event.hash = hash, hash
   self.events[#self.events + 1] = event
+  self.medium:remember(event.seq, hash)
+end
+
+--- Remove a journal that holds no event: the run never began.
+function Journal:discard()
+  if #self.events == 0 then
+    pcall(self.medium.discard, self.medium)
+  end
+  self:close()
 end
 
 function Journal:close()

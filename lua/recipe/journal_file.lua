@@ -36,14 +36,17 @@ end
 
 local function new(dir, run, file)
   local path, head = paths(dir, run)
-  return setmetatable({ dir = dir, run = run, path = path, head = head, file = file }, Medium)
+  return setmetatable({ dir = dir, run = run, path = path, head = head, file = file,
+    size = 0 }, Medium)
 end
 
 --- A new journal; it is locked.
 function journal_file.create(dir, run)
   fs.make_dirs(dir, 448)
   local file = fs.append(paths(dir, run), true)
-  lock(file)
+  if not lock(file) then
+    failure.raise("locked", ("the run %s is under way elsewhere"):format(run))
+  end
   return new(dir, run, file)
 end
 
@@ -92,6 +95,7 @@ end
 --- it left while it wrote the head.
 function Medium:settle(size)
   self.file:truncate(size)
+  self.size = size
   for _, name in ipairs(fs.list(self.dir)) do
     if name:sub(1, #TEMP) == TEMP and name:find(self.run .. ".head-", #TEMP, true) then
       fs.remove(self.dir .. "/" .. name)
@@ -99,10 +103,30 @@ function Medium:settle(size)
   end
 end
 
---- Append a line; it is on disk when this returns.
-function Medium:append(seq, line, hash)
-  self.file:add(line .. "\n")
+--- Append a line; it is on disk when this returns.  What a full disk cut off
+--- is taken back, so that later events (of undoing, which may make room) can be read.
+function Medium:append(_, line)
+  if self.torn then
+    error(self.torn, 0)
+  end
+  local ok, e = pcall(self.file.add, self.file, line .. "\n")
+  if not ok then
+    if not pcall(self.file.truncate, self.file, self.size) then
+      self.torn = e
+    end
+    error(e, 0)
+  end
+  self.size = self.size + #line + 1
+end
+
+--- Remember the last line apart from the journal.
+function Medium:remember(seq, hash)
   fs.write(self.head, ("%d %s\n"):format(seq, hash), 384)
+end
+
+--- Remove the journal.
+function Medium:discard()
+  fs.remove(self.path)
 end
 
 function Medium:close()

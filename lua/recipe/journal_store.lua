@@ -119,6 +119,12 @@ function Medium:append(seq, line)
     { exclusive = true })
 end
 
+--- What would be remembered apart would lie in the same store.
+function Medium.remember() end
+
+--- Nothing was written yet.
+function Medium.discard() end
+
 function Medium:close()
   self.renewer:cancel()
   self.renewer:wait()

@@ -13,6 +13,7 @@ local os_ = require "_os"
 local params = require "recipe.params"
 local plan = require "recipe.plan"
 local replay = require "recipe.replay"
+local secret = require "secret"
 local state = require "recipe.state"
 local task = require "task"
 
@@ -24,6 +25,9 @@ local UNDO_AFTER_CANCEL_MS = 20000
 local UNDO_MS = 15 * 60000
 
 local EXIT_PARTIAL = 3
+
+--- How many ids may be taken already before something else is wrong.
+local ID_TRIES = 5
 
 local function exit_status(code)
   for _, row in ipairs(os_.errors()) do
@@ -57,7 +61,9 @@ local function unwind(self, ctx, good)
     end
     if wanted and not past:was_undone(index) then
       note(self, { event = "undo_start", index = index, kind = entry.kind, text = entry.text })
-      local ok, e = pcall(effect.with, { inside = "undo" }, entry.fn, entry.args)
+      local scope = { inside = "undo" }
+      local ok, e = pcall(effect.with, scope, entry.fn, entry.args)
+      scope.inside = nil
       if ok then
         note(self, { event = "undo_done", index = index })
         self.ui:event { kind = entry.kind .. "_done", text = entry.text }
@@ -75,6 +81,21 @@ local function unwind(self, ctx, good)
   return undone
 end
 
+--- In a rollback whose line broke off: may there be more to undo behind that place?
+--- Not when the line breaks off where it did before.
+local function left_behind(self, ctx, e)
+  if ctx._replay:compensations_left() > 0 then
+    return true
+  end
+  local message = secret.redact(e.message)
+  for _, event in ipairs(self.journal.events) do
+    if event.event == "unwind" and event.error and event.error.message == message then
+      return false
+    end
+  end
+  return true
+end
+
 --- Run the recipe's line to its end or its failure, unwind, and write the end.
 local function execute(self)
   local ctx = context.new(self)
@@ -87,12 +108,14 @@ local function execute(self)
   end
 
   local outcome = { run = self.id, recipe = self.recipe.id }
+  local lost = false
   if self.rolling_back then
     outcome.status = "rolled back"
     outcome.exit = 0
     if not ok and result ~= context.UNWIND then
       -- The line itself cannot be followed again; what was registered before is undone.
       outcome.error = failure.plain(result)
+      lost = left_behind(self, ctx, outcome.error)
     end
   elseif ok then
     outcome.status = (self.warnings or 0) > 0 and "partial" or "ok"
@@ -115,7 +138,14 @@ local function execute(self)
     self.ui:event { kind = "failed", outcome = outcome, undoing = #ctx._stack > 0 }
   end
   local limit = (outcome.status == "cancelled" or task.cancelled()) and UNDO_AFTER_CANCEL_MS or UNDO_MS
+  ctx._ending = true
   outcome.undone = task.shielded(limit, unwind, self, ctx, good)
+  if lost then
+    outcome.undone = false
+  end
+  if outcome.status == "ok" and (self.warnings or 0) > 0 then
+    outcome.status, outcome.exit = "partial", EXIT_PARTIAL
+  end
   if outcome.undone == false then
     if good then
       outcome.status, outcome.exit = "partial", EXIT_PARTIAL
@@ -153,6 +183,21 @@ local function new_id()
     .. os_.random_id(3)
 end
 
+--- A journal under an id that no run has yet.
+local function new_journal(place)
+  local id, ok, book
+  for _ = 1, ID_TRIES do
+    id = new_id()
+    ok, book = pcall(journal.create, place, id)
+    if ok then
+      return id, book
+    elseif not failure.is(book, "exists") then
+      break
+    end
+  end
+  error(failure.prefix(book, "cannot begin a journal"), 0)
+end
+
 --- Follow the recipe's line with every change listed instead of made.
 local function make_plan(self)
   self.plan = plan.new(function(entry)
@@ -163,7 +208,7 @@ local function make_plan(self)
   if not ok and e ~= effect.plan_end then
     error(e, 0)
   end
-  if not ok then
+  if not ok or self.plan.ended then
     local rest = {}
     for _, step in ipairs(self.recipe.def.steps) do
       if ctx._done[step[1]] == nil and not ctx._keys[step[1]] then
@@ -189,7 +234,11 @@ function run.start(id, given, options)
     recipe = recipe, values = values, opened = params.open(specs, values),
     ui = options.ui, yes = options.yes,
   }
-  self.id = options.plan and "plan" or new_id()
+  if options.plan then
+    self.id = "plan"
+  else
+    self.id, self.journal = new_journal(state.dir(options.state))
+  end
   self.ui:event { kind = "begin", run = self.id, recipe = recipe, values = values,
     origins = origins, plan = options.plan }
   if options.plan then
@@ -197,12 +246,15 @@ function run.start(id, given, options)
   end
 
   local host, process = os_.host(), os_.process()
-  self.journal = journal.create(state.dir(options.state), self.id)
-  self.journal:add {
+  local ok, e = pcall(self.journal.add, self.journal, {
     event = "run", run = self.id, recipe = id, params = values, digests = digests(recipe, values),
     version = os_.version, host = host.name, pid = process.pid, user = process.user,
     boot = host.boot_id, yes = options.yes or nil,
-  }
+  })
+  if not ok then
+    self.journal:discard()
+    error(e, 0)
+  end
   return execute(self)
 end
 
@@ -291,6 +343,11 @@ function run.resume(typed, options)
     with_changes = options.with_changes or nil }
   self.ui:event { kind = "begin", run = self.id, recipe = self.recipe, values = self.values,
     resumed = true }
+  for _, event in ipairs(self.journal.events) do
+    if event.event == "warn" then
+      self.ui:event { kind = "warn", error = event.error }
+    end
+  end
   return execute(self)
 end
 

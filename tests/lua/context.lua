@@ -473,4 +473,352 @@ test["the journal tells the story"] = function(t)
     "undo_start", "undo_done", "end" })
 end
 
+
+test["a step that failed, and behind which the recipe went on, fails again in a resumed run"] = function(t)
+  local s = stage(t)
+  local fails = true
+  local def = { steps = THREE, run = function(ctx)
+    local ok, e = pcall(ctx.step, ctx, "one", function()
+      s.note("one")
+      if fails then
+        require("failure").raise("io", "no luck", { hint = "none", http = 503 })
+      end
+    end)
+    if not ok then
+      ctx:compensate("undo the other way", {}, function() s.note("undo the other way") end)
+      ctx:step("two", function() s.note("two " .. e.code .. " " .. e.http) end)
+    end
+    ctx:step("three", function()
+      s.kill()
+      s.note("three")
+      if s.broken then
+        error("broken", 0)
+      end
+    end)
+  end }
+  s.start(def)
+  t.equal(s.did, { "one", "two io 503", "three" })
+  s.reboot()
+  fails = false
+  local killed = s.state
+  t.equal(s.resume(def).status, "ok")
+  t.equal(s.did, { "three" })
+  -- A rollback goes the same way, and so finds what is to be undone.
+  s.state, s.did = killed, {}
+  s = stage(t)
+  fails = true
+  s.start(def)
+  s.reboot()
+  fails = false
+  t.equal(s.rollback(def).undone, true)
+  t.equal(s.did, { "undo the other way" })
+end
+
+test["a step whose failure nobody was seen to survive runs again in a resumed run"] = function(t)
+  local s = stage(t)
+  local def = { steps = THREE, run = function(ctx)
+    pcall(ctx.step, ctx, "one", function()
+      s.note("one")
+      error("no luck", 0)
+    end)
+    if s.killed == nil then
+      s.kill()
+    end
+  end }
+  s.start(def)
+  s.reboot()
+  t.equal(s.resume(def).status, "ok")
+  t.equal(s.did, { "one" })
+end
+
+test["a step that is tried again needs a key for each try"] = function(t)
+  local s = stage(t)
+  local outcome = s.start { steps = THREE, run = function(ctx)
+    for try = 1, 3 do
+      local ok = pcall(ctx.step, ctx, "one", "try " .. try, function()
+        s.note("try " .. try)
+        if try < 2 then
+          error("no luck", 0)
+        end
+      end)
+      if ok then
+        break
+      end
+    end
+    t.raises("recipe", "step \"two\" is run twice", function()
+      pcall(ctx.step, ctx, "two", error)
+      ctx:step("two", function() s.note("never") end)
+    end)
+    t.raises("recipe", "takes a function", ctx.step, ctx, "three", "", function() end)
+  end }
+  t.equal(outcome.status, "ok")
+  t.equal(s.did, { "try 1", "try 2" })
+end
+
+test["a value that cannot be recorded is a failure of its step"] = function(t)
+  local s = stage(t)
+  local outcome = s.start { steps = THREE, run = function(ctx)
+    ctx:step("one", function() return error end)
+  end }
+  t.equal({ outcome.error.step, s.shown("step_fail") }, { "one", 1 })
+  outcome = s.start { steps = THREE, run = function(ctx)
+    ctx:step("one", function() return ("x"):rep(9 * 1024 * 1024) end)
+  end }
+  t.equal({ outcome.error.step, outcome.error.code }, { "one", "too_big" })
+end
+
+test["warnings of a killed run are shown again and counted once"] = function(t)
+  local s = stage(t)
+  local def = { steps = THREE, run = function(ctx)
+    ctx:warn("odd between steps")
+    ctx:step("one", function() ctx:warn("odd in a step that is done") end)
+    ctx:step("two", function()
+      ctx:warn("odd in a step that is not")
+      s.kill()
+    end)
+    ctx:warn("odd at the end")
+  end }
+  t.equal(s.start(def).warnings, 4)
+  s.reboot()
+  local outcome = s.resume(def)
+  t.equal({ outcome.status, outcome.warnings, s.shown("warn") }, { "partial", 4, 4 })
+end
+
+test["a warning of a cleanup makes the run partial"] = function(t)
+  local s = stage(t)
+  local outcome = s.start { steps = THREE, run = function(ctx)
+    ctx:cleanup("clean", function() ctx:warn("left something") end)
+  end }
+  t.equal({ outcome.status, outcome.exit, outcome.warnings }, { "partial", 3, 1 })
+end
+
+test["cleanups and undos cannot begin steps, nor register more of their kind"] = function(t)
+  for _, name in ipairs { "step", "cleanup", "compensate", "confirm", "now" } do
+    local s = stage(t)
+    local outcome = s.start { steps = THREE, run = function(ctx)
+      ctx:cleanup("clean", function()
+        ctx[name](ctx, "one", name == "compensate" and {} or function() end, function() end)
+      end)
+    end }
+    t.equal({ outcome.status, outcome.undone }, { "partial", false }, name)
+    local e
+    for _, event in ipairs(s.events) do
+      e = event.kind == "cleanup_fail" and event.error or e
+    end
+    t.contains(e.message, "cannot be called in a cleanup")
+  end
+end
+
+test["a task that outlives its step may change nothing any more"] = function(t)
+  local s = stage(t)
+  local task = require "task"
+  local outcome = s.start { steps = THREE, run = function(ctx)
+    local left
+    ctx:step("one", function()
+      left = task.spawn(function()
+        t.check(effect.change("remove", "it"))
+        task.sleep(20)
+        effect.change("remove", "the rest")
+      end)
+      task.sleep(1)
+    end)
+    local ok, e = left:wait()
+    t.equal(ok, false)
+    error(e, 0)
+  end }
+  t.contains(outcome.error.message, "cannot remove the rest between steps")
+end
+
+test["a coroutine of a recipe's own changes nothing between steps, and nothing in a plan"] = function(t)
+  local s = stage(t)
+  local def = { steps = THREE, run = function(ctx)
+    coroutine.wrap(function()
+      if effect.change("remove", "it") then
+        s.note("removed")
+      end
+    end)()
+    ctx:step("one", function() end)
+  end }
+  t.contains(s.start(def).error.message, "cannot remove it between steps")
+  local outcome = s.start(def, { plan = true })
+  t.equal({ outcome.plan[1].kind, outcome.plan[1].object }, { "change", "it" })
+  t.equal(s.did, {})
+end
+
+test["a recipe cannot swallow the end of a plan"] = function(t)
+  local s = stage(t)
+  local outcome = s.start({ steps = THREE, run = function(ctx)
+    pcall(ctx.step, ctx, "one", function() effect.change_for_result("POST", "a snapshot") end)
+    s.note("behind")
+    ctx:step("two", function() s.note("two") end)
+  end }, { plan = true })
+  t.equal({ outcome.status, outcome.exit, outcome.complete }, { "planned", 3, false })
+  t.equal(s.did, { "behind" })
+end
+
+test["the end of a plan goes through tasks"] = function(t)
+  local s = stage(t)
+  local outcome = s.start({ steps = THREE, run = function(ctx)
+    ctx:step("one", function()
+      require("task").each({ 1, 2 }, 1, function() effect.change_for_result("POST", "a snapshot") end)
+    end)
+  end }, { plan = true })
+  t.equal({ outcome.status, outcome.complete }, { "planned", false })
+end
+
+test["a rollback whose line cannot be followed says that something may be left, and may be repeated"] = function(t)
+  local s = stage(t)
+  local gone = false
+  local def = { steps = THREE, run = function(ctx)
+    ctx:compensate("undo 1", {}, function() s.note("undo 1") end)
+    ctx:step("one", function() end)
+    if gone then
+      require("failure").raise("not_found", "the store is gone")
+    end
+    ctx:compensate("undo 2", {}, function() s.note("undo 2") end)
+    ctx:step("two", function() s.kill() end)
+  end }
+  s.start(def)
+  s.reboot()
+  gone = true
+  local outcome = s.rollback(def)
+  t.equal({ outcome.status, outcome.exit, outcome.undone }, { "rolled back", 1, false })
+  t.contains(outcome.error.message, "the store is gone")
+  t.equal(s.did, { "undo 1" })
+  gone, s.did = false, {}
+  outcome = s.rollback(def)
+  t.equal({ outcome.exit, outcome.undone }, { 0, true })
+  t.equal(s.did, { "undo 2" })
+end
+
+test["a rollback of a run that failed between steps ends there again, and is complete"] = function(t)
+  local s = stage(t)
+  local def = { steps = THREE, run = function(ctx)
+    ctx:compensate("undo 1", {}, function() s.note("undo 1") end)
+    ctx:compensate("undo 2", {}, function() s.kill() end)
+    ctx:step("one", function() end)
+    require("failure").raise("io", "no luck")
+  end }
+  s.start(def)
+  s.reboot()
+  local outcome = s.rollback(def)
+  t.equal({ outcome.exit, outcome.undone }, { 0, true })
+end
+
+test["a run whose journal cannot be written is undone, and its journal can be read"] = function(t)
+  local s = stage(t)
+  local full = false
+  local write, append = fs.write, fs.append
+  fs.append = function(...)
+    local file = append(...)
+    return file and setmetatable({}, { __index = function(_, name)
+      return function(_, text)
+        if name == "add" and full == "line" then
+          file:add(text:sub(1, 7))
+          require("failure").raise("full", "no space left")
+        end
+        return file[name](file, text)
+      end
+    end })
+  end
+  fs.write = function(path, ...)
+    if full == "head" and path:match("%.head$") then
+      require("failure").raise("full", "no space left")
+    end
+    return write(path, ...)
+  end
+  for _, what in ipairs { "line", "head" } do
+    full, s.did = false, {}
+    local outcome = s.start { steps = THREE, run = function(ctx)
+      ctx:compensate("undo 1", {}, function() s.note("undo 1") end)
+      -- This one makes room.
+      ctx:compensate("undo 2", {}, function()
+        s.note("undo 2")
+        full = false
+      end)
+      ctx:step("one", function() full = what end)
+    end }
+    t.equal(s.did, { "undo 2", "undo 1" }, what)
+    t.equal({ outcome.status, outcome.exit, outcome.error.code, outcome.undone }, { "failed", 1, "full", true })
+    t.check(outcome.journal_error, what)
+    local events = journal.read(s.state .. "/runs", outcome.run)
+    t.equal(events[#events].event, "end")
+  end
+  fs.write, fs.append = write, append
+end
+
+test["a run whose journal cannot be begun does nothing and leaves nothing"] = function(t)
+  local s = stage(t)
+  local append = fs.append
+  fs.append = function(...)
+    local file = append(...)
+    return setmetatable({}, { __index = function(_, name)
+      return function(_, ...)
+        if name == "add" then
+          require("failure").raise("full", "no space left")
+        end
+        return file[name](file, ...)
+      end
+    end })
+  end
+  local def = { steps = THREE, run = function(ctx) ctx:step("one", function() s.note("one") end) end }
+  local ok, e = pcall(s.start, def)
+  fs.append = append
+  t.equal({ ok, e.code }, { false, "full" })
+  t.equal(s.did, {})
+  t.equal(fs.list(s.state .. "/runs"), {})
+end
+
+test["an id that a run has already is not taken again"] = function(t)
+  local s = stage(t)
+  local clock, os_ = require "clock", require "_os"
+  local now, random_id = clock.now, os_.random_id
+  local asked = 0
+  clock.now = function() return 1800000000123 end
+  os_.random_id = function(length)
+    asked = asked + 1
+    return (asked <= 3 and "a" or "b"):rep(length)
+  end
+  local def = { steps = THREE, run = function(ctx) ctx:step("one", function() end) end }
+  local first, second = s.start(def), s.start(def)
+  clock.now, os_.random_id = now, random_id
+  t.check(first.run ~= second.run)
+  t.equal({ first.status, second.status }, { "ok", "ok" })
+end
+
+test["a clock that is set back harms no run"] = function(t)
+  local s = stage(t)
+  local clock = require "clock"
+  local now = clock.now
+  local def = { steps = THREE, run = function(ctx)
+    ctx:step("one", function()
+      clock.now = function() return now() - 86400000 end
+    end)
+    ctx:step("two", function() s.kill() end)
+  end }
+  s.start(def)
+  clock.now = now
+  s.reboot()
+  t.equal(s.resume(def).status, "ok")
+end
+
+test["a word that is somebody's password does not break the journal"] = function(t)
+  local native = require "_secret"
+  local held = {}
+  for _, word in ipairs { "toy.one", "step_start", "true", "2026", "event", "null", "\":\"" } do
+    held[#held + 1] = native.new(word)
+  end
+  local s = stage(t)
+  local def = { steps = THREE, run = function(ctx)
+    local one = ctx:step("one", function() return { flag = true, year = 2026, said = "toy.one is true" } end)
+    ctx:step("two", function() s.kill() end)
+    return one
+  end }
+  local first = s.start(def)
+  t.equal(first.result, { flag = true, year = 2026, said = "******* is ****" })
+  s.reboot()
+  t.equal(s.resume(def).result, first.result)
+  t.check(#held > 0)
+end
+
 return test
