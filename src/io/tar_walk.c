@@ -1,20 +1,15 @@
 #include "tar_walk.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "moonkeep/buf.h"
+#include "moonkeep/dir_list.h"
 #include "moonkeep/mem.h"
 #include "moonkeep/path.h"
 #include "moonkeep/tar.h"
 #include "tar_name.h"
-
-/* Bytes of all names of one directory: a million of them, and more. */
-#define DIR_NAMES_MAX ((size_t)64 * 1024 * 1024)
 
 /* Deeper than this, the upper directories are closed and opened again on the way back. */
 #define OPEN_DIRS_MAX 32
@@ -26,10 +21,8 @@ struct level {
         int fd; /* -1 while it is closed for a deeper one */
         dev_t dev;
         ino_t ino;
-        struct buf text; /* the names, each with its NUL */
-        const char **names;
-        size_t count;
-        size_t next;
+        struct dir_list list;
+        size_t next;     /* index of the name to be visited next */
         size_t path_len; /* of the directory's own path, with its slash */
 };
 
@@ -83,8 +76,7 @@ static void
 level_free(struct level *level)
 {
         close_fd(&level->fd);
-        buf_free(&level->text);
-        mem_free(level->names);
+        dir_list_free(&level->list);
 }
 
 static int
@@ -103,54 +95,19 @@ set_path(struct tar_walk *walk, size_t base, const char *name, struct err *err)
 }
 
 static int
-compare_names(const void *one, const void *other)
-{
-        return strcmp(*(const char *const *)one, *(const char *const *)other);
-}
-
-static int
-gather_names(struct tar_walk *walk, struct level *level, DIR *dir, struct err *err)
-{
-        struct dirent *found;
-
-        while (errno = 0, (found = readdir(dir)) != NULL) {
-                if (strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0)
-                        continue;
-                if (buf_add(&level->text, found->d_name, strlen(found->d_name) + 1, err) < 0)
-                        return err_prefix(err, "cannot list \"%s/%s\"", walk->root, walk->path);
-                level->count++;
-        }
-        return errno != 0 ? fail_sys(walk, "list", err) : 0;
-}
-
-static int
 list(struct tar_walk *walk, struct level *level, struct err *err)
 {
-        int fd = fcntl(level->fd, F_DUPFD_CLOEXEC, 0);
-        DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+        char name[TAR_SHOWN_SIZE];
+        struct err reason;
 
-        if (dir == NULL) {
-                fail_sys(walk, "list", err);
-                close_fd(&fd);
-                return -1;
-        }
-        buf_init(&level->text, DIR_NAMES_MAX);
-        int rc = gather_names(walk, level, dir, err);
-        closedir(dir);
-        if (rc < 0)
-                return -1;
-
-        level->names = mem_alloc(level->count * sizeof(*level->names), err);
-        if (level->names == NULL)
-                return -1;
-        const char *name = level->text.data;
-        for (size_t idx = 0; idx < level->count; idx++) {
-                level->names[idx] = name;
-                name += strlen(name) + 1;
-        }
-        if (level->count > 0)
-                qsort(level->names, level->count, sizeof(*level->names), compare_names);
-        return 0;
+        err_init(&reason);
+        if (dir_list_read(level->fd, &level->list, &reason) == 0)
+                return 0;
+        if (reason.code == ERR_NOT_FOUND)
+                return fail_changed(walk, err);
+        if (err != NULL)
+                *err = reason;
+        return err_prefix(err, "cannot list \"%s/%s\"", walk->root, shown(walk, name));
 }
 
 /* Go into the directory fd (taken), whose path is in walk->path. */
@@ -335,12 +292,12 @@ next_inside(struct tar_walk *walk, struct err *err)
 {
         while (walk->depth > 0) {
                 struct level *level = &walk->levels[walk->depth - 1];
-                if (level->next == level->count) {
+                if (level->next == level->list.count) {
                         if (leave(walk, err) < 0)
                                 return -1;
                         continue;
                 }
-                const char *name = level->names[level->next++];
+                const char *name = level->list.names[level->next++];
                 if (set_path(walk, level->path_len, name, err) < 0)
                         return -1;
                 walk->entry = (struct tar_walk_entry){ .dir_fd = level->fd, .name = name };

@@ -1,96 +1,27 @@
 #include "tsdb_check_state.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "moonkeep/dir_list.h"
 #include "moonkeep/mem.h"
 #include "moonkeep/path.h"
 #include "moonkeep/stream.h"
 
-/* More names than this in one directory are no directory of blocks. */
-#define NAMES_MAX 2000000
-
-struct names {
-        char **list;
-        size_t count;
-        size_t cap;
-};
-
-static void
-names_free(struct names *names)
-{
-        for (size_t idx = 0; idx < names->count; idx++)
-                mem_free(names->list[idx]);
-        mem_free(names->list);
-}
-
 static int
-names_add(struct names *names, const char *name, struct err *err)
+list_names(const char *path, struct dir_list *out, struct err *err)
 {
-        if (names->count == NAMES_MAX)
-                return err_set(err, ERR_TOO_BIG, "more than %d names", NAMES_MAX);
-        if (names->count == names->cap) {
-                size_t cap = names->cap != 0 ? names->cap * 2 : 16;
-                char **list = mem_realloc(names->list, cap * sizeof(*list), err);
-                if (list == NULL)
-                        return -1;
-                names->list = list;
-                names->cap = cap;
-        }
-        names->list[names->count] = mem_strdup(name, err);
-        if (names->list[names->count] == NULL)
-                return -1;
-        names->count++;
-        return 0;
-}
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-static int
-compare_names(const void *left, const void *right)
-{
-        return strcmp(*(char *const *)left, *(char *const *)right);
-}
-
-static int
-read_names(DIR *dir, struct names *out, struct err *err)
-{
-        for (;;) {
-                errno = 0;
-                struct dirent *entry = readdir(dir);
-                if (entry == NULL)
-                        break;
-                if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-                        continue;
-                if (names_add(out, entry->d_name, err) != 0)
-                        return -1;
-        }
-        if (errno != 0)
-                return err_sys(err, "cannot list it");
+        if (fd < 0)
+                return err_sys(err, "cannot open the directory \"%s\"", path);
         /* Sorted, so that the first defect is the same one each time. */
-        if (out->count > 1)
-                qsort(out->list, out->count, sizeof(*out->list), compare_names);
-        return 0;
-}
-
-static int
-list_names(const char *path, struct names *out, struct err *err)
-{
-        DIR *dir = opendir(path);
-
-        *out = (struct names){ .list = NULL };
-        if (dir == NULL)
-                return err_sys(err, "cannot open directory \"%s\"", path);
-        int rc = read_names(dir, out, err);
-        closedir(dir);
-        if (rc != 0) {
-                names_free(out);
-                err_prefix(err, "directory \"%s\"", path);
-        }
-        return rc;
+        int rc = dir_list_read(fd, out, err);
+        close(fd);
+        return rc == 0 ? 0 : err_prefix(err, "cannot list the directory \"%s\"", path);
 }
 
 /* The bytes of an open file, as many as it had. */
@@ -208,22 +139,22 @@ feed_name(struct tsdb_check *check, const char *relative, const char *path, stru
 static int
 feed_dir(struct tsdb_check *check, const char *path, const char *prefix, struct err *err)
 {
-        struct names names;
+        struct dir_list list;
         int rc = 0;
 
-        if (list_names(path, &names, err) != 0)
+        if (list_names(path, &list, err) != 0)
                 return -1;
-        for (size_t idx = 0; rc == 0 && idx < names.count; idx++) {
-                char *child = path_join(path, names.list[idx], err);
-                char *relative = prefix != NULL ? path_join(prefix, names.list[idx], err)
-                                                : mem_strdup(names.list[idx], err);
+        for (size_t idx = 0; rc == 0 && idx < list.count; idx++) {
+                char *child = path_join(path, list.names[idx], err);
+                char *relative = prefix != NULL ? path_join(prefix, list.names[idx], err)
+                                                : mem_strdup(list.names[idx], err);
                 rc = -1;
                 if (child != NULL && relative != NULL)
                         rc = feed_name(check, relative, child, err);
                 mem_free(relative);
                 mem_free(child);
         }
-        names_free(&names);
+        dir_list_free(&list);
         return rc;
 }
 
