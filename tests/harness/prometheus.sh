@@ -208,6 +208,8 @@ always GET /api/v1/status/flags
 answer $json {"status":"success","data":{"web.enable-admin-api":"true","storage.tsdb.path":"$DATA"}}
 always GET /api/v1/rules
 answer $json {"status":"success","data":{"groups":[]}}
+always GET /api/v1/label/*
+answer $json {"status":"success","data":[]}
 always POST /api/v1/admin/tsdb/snapshot*
 answer $json {"status":"success","data":{"name":"$SNAPSHOT"}}
 always GET /-/ready
@@ -219,4 +221,14 @@ END
         defer kill "$!"
         wait_for 10 grep -qs port "$SCRATCH/port"
         PROMETHEUS_URL=http://127.0.0.1:$(cut -d' ' -f2 "$SCRATCH/port")
+}
+
+# stopped_child PID: it or a child of it is stopped; $SCRATCH/stopped is which.
+stopped_child() {
+        local pid state
+        for pid in "$1" $(cat "/proc/$1/task/$1/children"); do
+                state=$(awk '$1 == "State:" { print $2 }' "/proc/$pid/status")
+                [ "$state" != T ] || { echo "$pid" >"$SCRATCH/stopped"; return 0; }
+        done
+        return 1
 }

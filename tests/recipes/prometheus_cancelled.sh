@@ -91,6 +91,7 @@ in_mid_stream() {
         local signal
         for signal in INT TERM HUP; do
                 mkdir -p "$DATA/snapshots/$SNAPSHOT"
+                cp -r "$ROOT"/tests/data/tsdb/01* "$DATA/snapshots/$SNAPSHOT/"
                 head -c 100000000 /dev/urandom >"$DATA/snapshots/$SNAPSHOT/large"
                 in_background backup --level 19
                 wait_for 10 grep -q "Stream the snapshot" "$SCRATCH/stdout"
