@@ -10,7 +10,7 @@ commands.globals = {
   { name = "json", help = "print one JSON document on standard output, and nothing else there" },
   { name = "log_format", value = "FORMAT", choices = { "text", "json" },
     help = "messages on standard error as text, or as a JSON object a line" },
-  { name = "verbose", short = "v", help = "say more; with an error, where it came from" },
+  { name = "verbose", short = "v", help = "say more: requests, commands; with an error, where it came from" },
   { name = "quiet", short = "q", help = "print warnings and errors only" },
   { name = "dev", value = "DIR", help = "take the Lua code and recipes from DIR, not from the program" },
   { name = "help", short = "h", help = "show help for the command or the recipe" },

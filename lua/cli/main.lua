@@ -24,6 +24,9 @@ end
 
 local function dispatch(argv)
   local call = require("cli.options").parse(argv)
+  if call.options.verbose then
+    require("_os").debug(call.options.log_format == "json")
+  end
   if call.options.help or call.command == nil then
     return require("cli.help").of_call(call)
   end

@@ -153,18 +153,10 @@ local function head_of(story)
   return text.columns(rows)
 end
 
---- The parameters as they would be typed: "10m", not 600000.
+--- The parameters, as the recipe of today would have them typed.
 local function typed(story)
-  local params = require "recipe.params"
   local found, recipe = pcall(require("recipe.definition").load, story.recipe)
-  local specs = found and recipe.def.params or {}
-  local shown = {}
-  for name, value in pairs(story.parameters) do
-    -- The recipe may be another one by now.
-    local ok, texts = pcall(params.texts, specs[name], value)
-    shown[name] = ok and (#texts == 1 and texts[1] or texts) or value
-  end
-  return shown
+  return require("recipe.params").typed(found and recipe.def.params or {}, story.parameters)
 end
 
 local function render(story)

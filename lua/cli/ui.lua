@@ -81,7 +81,8 @@ function show.begin(self, event)
     or event.resumed and "resuming run " .. event.run or "run " .. event.run
   self:line(self:colour("bold", event.recipe.id) .. ", " .. text.safe(what))
   if self.options.verbose and next(event.values) then
-    self:write(require("cli.values").lines(event.values, "      "))
+    local typed = require("recipe.params").typed(event.recipe.def.params or {}, event.values)
+    self:write(require("cli.values").lines(typed, "      "))
   end
 end
 

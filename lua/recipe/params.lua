@@ -296,6 +296,18 @@ function params.texts(spec, value)
   return texts
 end
 
+--- Values as they would be typed, for people: "10m", not 600000.
+--- @param specs table of a recipe that may not be the one that the values were for
+--- @param values table
+function params.typed(specs, values)
+  local shown = {}
+  for name, value in pairs(values) do
+    local ok, texts = pcall(params.texts, specs[name], value)
+    shown[name] = ok and (#texts == 1 and texts[1] or texts) or value
+  end
+  return shown
+end
+
 --- Is the value what the parameter is without being given?
 function params.is_default(spec, value)
   if spec.default == nil then

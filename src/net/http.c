@@ -4,6 +4,7 @@
 
 #include "http_internal.h"
 #include "loop_internal.h"
+#include "moonkeep/log.h"
 #include "moonkeep/mem.h"
 #include "moonkeep/time.h"
 
@@ -51,6 +52,11 @@ finish(struct transfer *transfer, const struct err *err)
 {
         struct loop *loop = transfer->loop;
 
+        if (err == NULL)
+                log_msg(LOG_DEBUG, "%s %s: %d, %zu bytes", transfer->request.method, transfer->name,
+                    transfer->answer.status, transfer->answer.body.len);
+        else
+                log_msg(LOG_DEBUG, "%s", err->msg);
         curl_multi_remove_handle(loop->multi, transfer->easy);
         loop->transfers--;
         if (err == NULL)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lx.h"
+#include "moonkeep/log.h"
 #include "moonkeep/rand.h"
 #include "moonkeep/secret.h"
 #include "moonkeep/version.h"
@@ -277,6 +278,14 @@ errors(lua_State *L)
         return 1;
 }
 
+/* debug(json): show what the C modules say for debugging, as text or JSON lines */
+static int
+debug(lua_State *L)
+{
+        log_setup(LOG_DEBUG, lua_toboolean(L, 1));
+        return 0;
+}
+
 int
 lx_open_os(lua_State *L)
 {
@@ -293,6 +302,7 @@ lx_open_os(lua_State *L)
                 { "group", group },
                 { "random_id", random_id },
                 { "errors", errors },
+                { "debug", debug },
                 { NULL, NULL },
         };
 

@@ -6,6 +6,7 @@
 
 #include "l_secret.h"
 #include "lx.h"
+#include "moonkeep/log.h"
 #include "moonkeep/proc.h"
 #include "task.h"
 
@@ -76,7 +77,10 @@ run_run(struct job *job, struct err *err)
         struct run *run = (struct run *)job;
 
         run->has_result = true;
-        return proc_run(&run->spec, &run->result, job->cancel, err);
+        int result = proc_run(&run->spec, &run->result, job->cancel, err);
+        if (result == 0)
+                log_msg(LOG_DEBUG, "%s: status %d", run->spec.argv[0], run->result.status);
+        return result;
 }
 
 static int

@@ -62,6 +62,18 @@ SH
         check_says "stop=COMMAND and start=COMMAND"
 }
 
+verbose_shows_what_is_asked() {
+        new_server
+        run_server
+        check_status 0 backup -v
+        check_contains "$SCRATCH/stderr" "GET $PROMETHEUS_URL/api/v1/status/buildinfo: 200, "
+        check_status 0 backup --log-format json -v
+        check grep -qE '^\{.*"level": ?"debug".*buildinfo: 200' "$SCRATCH/stderr"
+        check_not grep -qvE '^\{.*\}$' "$SCRATCH/stderr"
+        check_status 0 backup
+        check_lacks "$SCRATCH/stderr" "buildinfo"
+}
+
 a_stopped_server_needs_no_service() {
         new_server
         run_server
@@ -145,6 +157,7 @@ instances_are_apart() {
 
 scenario "a plan changes nothing" a_plan_changes_nothing
 scenario "a systemd unit is stopped and started" a_systemd_unit_is_stopped_and_started
+scenario "verbose shows what is asked" verbose_shows_what_is_asked
 scenario "a stopped server needs no service" a_stopped_server_needs_no_service
 scenario "the old data is kept, or not" the_old_data_is_kept_or_not
 scenario "the configuration comes back on request, over nothing" the_configuration_comes_back_on_request
