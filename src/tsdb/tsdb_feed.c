@@ -109,10 +109,22 @@ begin_file(struct tsdb_check *check, struct err *err)
         }
 }
 
+/* Has the check ended, with a defect? */
+static int
+ended(const struct tsdb_check *check, struct err *err)
+{
+        if (check->defect.code == ERR_NONE)
+                return 0;
+        *err = check->defect;
+        return -1;
+}
+
 int
 tsdb_feed_begin(
     struct tsdb_check *check, const struct tsdb_name *name, uint64_t size, struct err *err)
 {
+        if (ended(check, err) != 0)
+                return -1;
         check->name = *name;
         check->size = size;
         check->state = tsdb_check_block(check, name->ulid, err);
@@ -232,6 +244,8 @@ int
 tsdb_feed_index(
     struct tsdb_check *check, const struct tsdb_name *name, int fd, uint64_t size, struct err *err)
 {
+        if (ended(check, err) != 0)
+                return -1;
         check->name = *name;
         check->size = size;
         check->state = tsdb_check_block(check, name->ulid, err);

@@ -172,6 +172,9 @@ TEST(a_spool_directory_that_is_full_is_said)
         CHECK_ERR(feed("index", &fix.index, 100) != 0, err, ERR_FULL,
             "index: cannot write a temporary copy of it to \"");
         CHECK(strstr(err.hint, "TMPDIR") != NULL);
+        /* The end of the check: what is fed all the same finds that, too, and opens nothing. */
+        fix.ulid = "01BBBBBBBBBBBBBBBBBBBBBBBB";
+        CHECK_ERR(feed("index", &fix.index, 100) != 0, err, ERR_FULL, "temporary copy");
         tsdb_check_free(check);
 }
 
