@@ -192,13 +192,20 @@ TEST(an_answer_that_only_the_connection_ends_is_not_believed)
 {
         static const char script[] =
             "expect GET /x\nanswer-raw \"HTTP/1.1 200 OK\\r\\n\\r\\nall?\"\nclose\n";
-        static const char *const options[] = { NULL, "--abrupt" };
+        struct outcome outcome;
 
-        for (size_t idx = 0; idx < 2; idx++) {
-                start_server(script);
-                start_front(options[idx], "yes");
-                expect_failure(get_secure(test_path("ca.pem")), ERR_PROTOCOL, "how long it is");
-                server_is_content();
-                end_process(front_pid);
-        }
+        start_server(script);
+        start_front(NULL, NULL);
+        expect_failure(get_secure(test_path("ca.pem")), ERR_PROTOCOL, "how long it is");
+        server_is_content();
+        end_process(front_pid);
+
+        /* Newer versions of libcurl notice that there was no good-bye. */
+        start_server(script);
+        start_front("--abrupt", "yes");
+        fetch(get_secure(test_path("ca.pem")), &outcome);
+        CHECK(outcome.err.code == ERR_PROTOCOL || outcome.err.code == ERR_TRUNCATED);
+        end(&outcome);
+        server_is_content();
+        end_process(front_pid);
 }
