@@ -174,7 +174,7 @@ function Backup:read_back(book, watchers, progress)
   return sum
 end
 
---- Publish: the digests for sha256sum, the manifest, the record of the reading back.
+--- Publish: the digests for sha256sum, the record of the reading back, the manifest.
 --- @param book table of Backup:manifest
 --- @param checked table of read_back
 function Backup:publish(book, checked)
@@ -190,6 +190,13 @@ function Backup:publish(book, checked)
     self.store:put(self.prefix .. "SHA256SUMS", table.concat(lines),
       { why = "so that sha256sum -c can check it" })
   end
+  local counts = {}
+  for fact, value in pairs(checked) do
+    counts[fact] = fact ~= "level" and value or nil
+  end
+  check.record(self.store, self.prefix, { level = checked.level, result = "good", checked = counts,
+    run = self.ctx.run })
+  -- Nothing comes after the manifest: what it makes a backup is complete.
   local ok, e = pcall(self.store.put, self.store, self.prefix .. manifest.FILE, manifest.encode(book),
     { exclusive = true, why = "it makes this a backup" })
   if not ok then
@@ -199,12 +206,6 @@ function Backup:publish(book, checked)
       error(e, 0)
     end
   end
-  local counts = {}
-  for fact, value in pairs(checked) do
-    counts[fact] = fact ~= "level" and value or nil
-  end
-  check.record(self.store, self.prefix, { level = checked.level, result = "good", checked = counts,
-    run = self.ctx.run })
   return { name = self.name }
 end
 

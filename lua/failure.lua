@@ -14,7 +14,7 @@ local meta = scripts.error_meta()
 --- @param message string what was being done, to what, why it failed
 --- @param fields? table hint, http, retryable, ...
 function failure.new(code, message, fields)
-  local e = { code = code, message = message }
+  local e = { code = code, message = tostring(message) }
   for name, value in pairs(fields or {}) do
     e[name] = value
   end
@@ -60,13 +60,26 @@ function failure.during(text, fn, ...)
   return table.unpack(results, 2, results.n)
 end
 
+--- What to do about an error that has no hint of its own.
+local HINTS = {
+  full = "make room there, then run it again",
+  permission = "run it as a user who may, or change the owner or the mode",
+}
+
+--- What the user can do about an error, or nil.
+--- @return string|nil
+function failure.hint(e)
+  return e.hint or HINTS[e.code]
+end
+
 --- What of an error goes into journals and JSON: no traceback, and UTF-8 also
 --- where it names a file that is not.
 --- @return table
 function failure.plain(e)
   local valid = require("words").valid
   e = failure.of(e)
-  return { code = e.code, message = valid(e.message), hint = e.hint and valid(e.hint), http = e.http,
+  local hint = failure.hint(e)
+  return { code = e.code, message = valid(e.message), hint = hint and valid(hint), http = e.http,
     step = e.step }
 end
 

@@ -36,8 +36,9 @@ function complain.lines(e, options)
     return require("cli.log").line("error", complain.message(e), { error = e.code })
   end
   local lines = { "moonkeep: ", complain.message(e), "\n" }
-  if e.hint then
-    lines[#lines + 1] = "  hint: " .. text.safe(e.hint) .. "\n"
+  local hint = failure.hint(e)
+  if hint then
+    lines[#lines + 1] = "  hint: " .. text.safe(hint) .. "\n"
   end
   if options.verbose and type(e.traceback) == "string" then
     for line in e.traceback:gmatch("[^\n]+") do

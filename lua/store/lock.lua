@@ -40,20 +40,27 @@ local function newest(self)
     end
     error(entries, 0)
   end
-  local number, key = 0, nil
+  local number, found = 0, nil
   for _, entry in ipairs(entries) do
     local digits = entry.key:match("/(%d%d%d%d%d%d%d%d)$")
     if digits and tonumber(digits) > number then
-      number, key = math.tointeger(tonumber(digits)), entry.key
+      number, found = math.tointeger(tonumber(digits)), entry
     end
   end
-  if key == nil then
+  if found == nil then
     return 0, nil
   end
-  local text = self.store:get(key, RECORD_MAX)
-  local read, value = pcall(json.decode, text or "")
-  -- A record that cannot be read holds: somebody wrote it.
-  return number, read and value or { run = "?", host = "?", renewed = clock.now() }
+  local got, text = pcall(self.store.get, self.store, found.key, RECORD_MAX)
+  if not got and not failure.is(text, "too_big") then
+    error(text, 0)
+  end
+  local read, value = pcall(json.decode, got and text or "")
+  if read and type(value) == "table" and type(value.run) == "string"
+    and math.type(value.renewed) == "integer" then
+    return number, value
+  end
+  -- One that cannot be read holds like any other: somebody wrote it then.
+  return number, { run = "?", host = "?", renewed = found.mtime }
 end
 
 local function key_of(self, number)
@@ -86,6 +93,8 @@ end
 --- Take the lock.  Raises "locked" when another run holds it.
 --- @return integer its number
 function Lock:acquire()
+  -- Until it is taken, a store that cannot be read has nothing to be released.
+  self.refused = true
   local last
   for _ = 1, TRIES do
     local number, holder = newest(self)
@@ -95,7 +104,7 @@ function Lock:acquire()
     local ok, e = pcall(self.store.put, self.store, key_of(self, number + 1), record(self),
       { exclusive = true, why = "exclude other runs" })
     if ok then
-      self.number = number + 1
+      self.number, self.refused = number + 1, nil
       return self.number
     elseif not failure.is(e, "exists") and not failure.is(e, "not_found") then
       error(e, 0)
@@ -172,7 +181,12 @@ end
 
 --- Give the lock back, if this run holds it; older records are removed.
 function Lock:release()
-  local number, holder = newest(self)
+  local seen, number, holder = pcall(newest, self)
+  if not seen and self.refused then
+    return
+  elseif not seen then
+    error(number, 0)
+  end
   local ours = holder ~= nil and holder.run == self.run and not holder.released
   if ours or holder == nil or holder.released or holder_of.is_gone(holder) then
     sweep(self)
@@ -180,7 +194,12 @@ function Lock:release()
   if not ours then
     return
   end
-  self.store:put(key_of(self, number + 1), record(self, { released = true }), { exclusive = true })
+  local said, e = pcall(self.store.put, self.store, key_of(self, number + 1),
+    record(self, { released = true }), { exclusive = true })
+  -- Where there is no room to say so, removing the record does it, too.
+  if not said and not failure.is(e, "full") then
+    error(e, 0)
+  end
   for _, entry in ipairs(self.store:list(self.prefix)) do
     local digits = entry.key:match("/(%d%d%d%d%d%d%d%d)$")
     if digits and tonumber(digits) <= number then

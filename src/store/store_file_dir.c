@@ -79,6 +79,7 @@ open_root(struct store_file *it, struct err *err)
         } else if (!S_ISDIR(st.st_mode)) {
                 err_set(err, ERR_INVALID, "cannot open the store \"%s\": it is no directory",
                     it->store.url);
+                err_hint(err, "name a directory, which is made when it is missing");
         } else {
                 it->root = fd;
                 return fd;
