@@ -178,6 +178,7 @@ is_restored() {
 }
 
 # The server runs on the old data, as if nothing had happened.
+# shellcheck disable=SC2120 # options are for some scenarios
 is_as_before() {
         check is_running
         check_equal "$(cat "$DATA/marker")" mine

@@ -136,16 +136,6 @@ run_stopped_at() {
         wait "$job" || STATUS=$?
 }
 
-# stopped_child PID: it or a child of it is stopped.
-stopped_child() {
-        local pid state
-        for pid in "$1" $(cat "/proc/$1/task/$1/children"); do
-                state=$(awk '$1 == "State:" { print $2 }' "/proc/$pid/status")
-                [ "$state" != T ] || { echo "$pid" >"$SCRATCH/stopped"; return 0; }
-        done
-        return 1
-}
-
 # Its snapshot is taken away in the middle of the copy.
 snapshot_vanishes() {
         new_server
