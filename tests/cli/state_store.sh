@@ -12,6 +12,7 @@ in_a_store() {
 check_settled() {
         check_equal "$(find shelf -name '.moonkeep-tmp-*')" ""
         check grep -q '"released":true' "$(find shelf/locks -type f | LC_ALL=C sort | tail -n 1)"
+        # shellcheck disable=SC2031 # it is the scenario's
         check_not test -e "$XDG_STATE_HOME/moonkeep"
 }
 

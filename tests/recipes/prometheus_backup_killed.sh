@@ -43,6 +43,7 @@ killed_backup() {
 listed_are_good() {
         local name
         check_status 0 "$MOONKEEP" backups --store "$STORE" --json
+        # shellcheck disable=SC2013 # names have no spaces
         for name in $(sed -nE 's/.*"name": "([^"]*)".*/\1/p' "$SCRATCH/stdout"); do
                 check test -e "$STORE/$name/manifest.json"
                 check_status 0 moonkeep verify --store "$STORE" "$name" --level content

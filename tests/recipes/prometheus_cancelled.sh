@@ -73,8 +73,12 @@ in_background() {
         "$@" >"$SCRATCH/stdout" 2>"$SCRATCH/stderr" &
         PID=$!
         # The function is a shell that waits for the program.
-        wait_for 10 pgrep -P "$PID" -x moonkeep >"$SCRATCH/pid" 2>/dev/null || :
-        PID_OF_IT=$(cat "$SCRATCH/pid")
+        wait_for 10 child_of "$PID"
+}
+
+# child_of PID: PID_OF_IT, its first child, once that is the program.
+child_of() {
+        read -r PID_OF_IT _ <"/proc/$1/task/$1/children" && [ "$(cat "/proc/$PID_OF_IT/comm")" = moonkeep ]
 }
 
 # ends_within SECONDS: STATUS.
@@ -108,7 +112,7 @@ in_mid_stream() {
 
 # A server that does not answer, at each question.
 while_it_stalls() {
-        local path step
+        local path
         for path in "GET /api/v1/status/buildinfo" "GET /api/v1/rules" "POST /api/v1/admin/tsdb/snapshot*"; do
                 fake_prometheus "always $path" "stall 100"
                 in_background backup

@@ -10,7 +10,7 @@ setting() {
         check_status 0 backup --skip-head
         GOOD=$(cd "$STORE" && ls -d prometheus/main/*)
         check_status 0 backup --skip-head
-        BAD=$(cd "$STORE" && ls -d prometheus/main/* | tail -n 1)
+        BAD=$(cd "$STORE" && find prometheus/main -mindepth 1 -maxdepth 1 | LC_ALL=C sort | tail -n 1)
         HERE=$STORE/$BAD
         cp -a "$STORE" "$SCRATCH/whole"
         digests "$DATA" >"$SCRATCH/old"
