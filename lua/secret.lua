@@ -11,6 +11,10 @@ local secret = {}
 --- Bound on a secret's length, in bytes.
 local MAX = 64 * 1024
 
+--- All that were fetched, to the end of the program: what they are redacted
+--- from may be printed after the run that used them.
+local fetched = {}
+
 --- Is the value a secret?
 function secret.is(value)
   return native.is(value)
@@ -72,7 +76,9 @@ function secret.fetch(reference, name)
   if value == "" then
     failure.raise("usage", ("--%s: the secret is empty"):format(name))
   end
-  return native.new(value)
+  local made = native.new(value)
+  fetched[#fetched + 1] = made
+  return made
 end
 
 return secret

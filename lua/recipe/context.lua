@@ -238,6 +238,7 @@ end
 --- @param what string
 function Context:recorded(what, fn)
   check_thread(self, what)
+  what = secret.redact(what)
   if self._run.plan then
     return recorded(fn(), what)
   end

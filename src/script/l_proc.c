@@ -56,8 +56,11 @@ copy_env(lua_State *L, struct run *run)
                 const char *name = lua_tolstring(L, -2, &name_len);
                 const struct secret *secret = lx_secret(L, -1);
                 const char *value =
-                    secret != NULL ? secret_bytes(secret, &len) : luaL_checklstring(L, -1, &len);
-                if (memchr(value, '\0', len) != NULL || strchr(name, '=') != NULL)
+                    secret != NULL ? secret_bytes(secret, &len) : lua_tolstring(L, -1, &len);
+                if (value == NULL)
+                        lx_fail(L, ERR_RECIPE, "env \"%s\" must be a string or a secret", name);
+                if (memchr(value, '\0', len) != NULL || name_len == 0 ||
+                    strcspn(name, "=") != name_len)
                         lx_fail(L, ERR_RECIPE, "env \"%s\" cannot be passed on", name);
                 char *entry = calloc(1, name_len + len + 2);
                 if (entry == NULL)
