@@ -78,7 +78,8 @@ in_background() {
 
 # child_of PID: PID_OF_IT, its first child, once that is the program.
 child_of() {
-        read -r PID_OF_IT _ <"/proc/$1/task/$1/children" && [ "$(cat "/proc/$PID_OF_IT/comm")" = moonkeep ]
+        PID_OF_IT=$(cut -d' ' -f1 "/proc/$1/task/$1/children") &&
+            [ -n "$PID_OF_IT" ] && [ "$(cat "/proc/$PID_OF_IT/comm")" = moonkeep ]
 }
 
 # ends_within SECONDS: STATUS.
