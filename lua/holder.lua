@@ -23,7 +23,7 @@ end
 local function in_sight(who)
   local host = os_.host()
   return who.host == host.name and who.boot == host.boot_id and who.space == pid_space()
-    and who.pid ~= nil
+    and math.type(who.pid) == "integer"
 end
 
 --- Is the process gone for sure?  Of another host nobody knows.

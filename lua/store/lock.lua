@@ -1,7 +1,7 @@
 --- Exclusion in a store by create-only objects: locks/NAME/00000001.
 ---
 --- The record with the highest number counts: held until it is released or
---- not renewed for STALE_MS.  Taking over creates the next number, which only
+--- not renewed for long.  Taking over creates the next number, which only
 --- one can; a holder that sees a higher number than its own must stop.
 
 local clock = require "clock"
@@ -12,8 +12,10 @@ local task = require "task"
 
 local lock = {}
 
-local RENEW_MS = 20000
-local STALE_MS = 120000
+--- How often a lock is renewed, and after how long without that it may be taken
+--- over, milliseconds.  The same everywhere; only tests change them.
+lock.times = { renew = 20000, stale = 120000 }
+
 local RECORD_MAX = 64 * 1024
 
 --- How often another number may win before we give up.
@@ -31,36 +33,63 @@ local function record(self, fields)
   return json.encode(value)
 end
 
---- The newest record: number, {run, host, ..., released}; 0 and nil when there is none.
-local function newest(self)
+--- What a record says; one that cannot be read holds as long as any: somebody wrote it.
+local function understand(text, entry)
+  local ok, value = pcall(json.decode, text)
+  if not ok or type(value) ~= "table" then
+    value = {}
+  end
+  for _, field in ipairs { "run", "host" } do
+    if type(value[field]) ~= "string" then
+      value[field] = "?"
+    end
+  end
+  if math.type(value.renewed) ~= "integer" then
+    value.renewed = entry.mtime or clock.now()
+  end
+  return value
+end
+
+--- The records: list of {number, key, mtime}, the newest last; none when there
+--- is no store yet.
+local function records(self)
   local ok, entries = pcall(self.store.list, self.store, self.prefix)
   if not ok then
     if failure.is(entries, "not_found") then
-      return 0, nil
+      return {}
     end
     error(entries, 0)
   end
-  local number, found = 0, nil
+  local found = {}
   for _, entry in ipairs(entries) do
-    local digits = entry.key:match("/(%d%d%d%d%d%d%d%d)$")
-    if digits and tonumber(digits) > number then
-      number, found = math.tointeger(tonumber(digits)), entry
+    local digits = entry.key:sub(#self.prefix + 1):match("^%d%d%d%d%d%d%d%d$")
+    if digits then
+      found[#found + 1] = { number = math.tointeger(tonumber(digits)), key = entry.key, mtime = entry.mtime }
     end
   end
-  if found == nil then
-    return 0, nil
+  table.sort(found, function(x, y)
+    return x.number < y.number
+  end)
+  return found
+end
+
+--- The newest record: number, {run, host, ..., released}; 0 and nil when there is none.
+local function newest(self)
+  for _ = 1, TRIES do
+    local found = records(self)
+    local last = found[#found]
+    if last == nil then
+      return 0, nil
+    end
+    local ok, text = pcall(self.store.get, self.store, last.key, RECORD_MAX)
+    if not ok and not failure.is(text, "too_big") then
+      error(text, 0)
+    elseif not ok or text then
+      return last.number, understand(ok and text or "", last)
+    end
+    -- It was given back and removed since it was listed: there is a newer one.
   end
-  local got, text = pcall(self.store.get, self.store, found.key, RECORD_MAX)
-  if not got and not failure.is(text, "too_big") then
-    error(text, 0)
-  end
-  local read, value = pcall(json.decode, got and text or "")
-  if read and type(value) == "table" and type(value.run) == "string"
-    and math.type(value.renewed) == "integer" then
-    return number, value
-  end
-  -- One that cannot be read holds like any other: somebody wrote it then.
-  return number, { run = "?", host = "?", renewed = found.mtime }
+  failure.raise("locked", ("%s: other runs keep taking the lock"):format(self.name))
 end
 
 local function key_of(self, number)
@@ -68,18 +97,21 @@ local function key_of(self, number)
 end
 
 local function busy(self, holder)
-  local age = clock.now() - (holder.renewed or 0)
-  failure.raise("locked", ("%s is in use by run %s on %s (pid %s, renewed %s ago)"):format(self.name,
-    holder.run, holder.host, holder.pid or "?", require("words").duration(math.max(age, 0))), {
-    hint = ("wait for it; if it is dead, its lock is free %d s after its last renewal")
-      :format(STALE_MS // 1000),
+  local age = clock.now() - holder.renewed
+  local duration = require("words").duration
+  failure.raise("locked", ("%s is in use by run %s on %s (pid %s, renewed %s)"):format(self.name,
+    holder.run, holder.host, tostring(holder.pid or "?"),
+    age >= 0 and duration(age) .. " ago" or duration(-age) .. " from now"), {
+    hint = age < -lock.times.stale and "its clock or this one is wrong: compare them"
+      or ("wait for it; if it is dead, its lock is free %d s after its last renewal")
+        :format(lock.times.stale // 1000),
   })
 end
 
 --- Does the record keep others out: not released, not stale, its process not known to be gone?
 local function keeps_out(holder)
   return holder ~= nil and not holder.released and not holder_of.is_gone(holder)
-    and clock.now() - (holder.renewed or 0) < STALE_MS
+    and clock.now() - holder.renewed < lock.times.stale
 end
 
 --- A lock, not yet held.
@@ -147,15 +179,23 @@ function Lock:held(fn, ...)
   local lost
   local work = task.spawn(fn, ...)
   local renewer = task.spawn(function()
+    local renewed, times = clock.mono(), lock.times
     while true do
-      task.sleep(RENEW_MS)
+      task.sleep(times.renew)
       local ok, e = pcall(self.renew, self)
-      if not ok and failure.is(e, "locked") then
+      if ok then
+        renewed = clock.mono()
+      elseif failure.is(e, "cancelled") then
+        error(e, 0)
+      elseif failure.is(e, "locked") then
         lost = e
+      elseif clock.mono() - renewed >= times.stale - 2 * times.renew then
+        -- Before others may take it over.
+        lost = failure.prefix(e, ("cannot renew the lock on %s"):format(self.name))
+      end
+      if lost then
         work:cancel()
         return
-      elseif not ok and failure.is(e, "cancelled") then
-        error(e, 0)
       end
     end
   end)
@@ -196,13 +236,14 @@ function Lock:release()
   end
   local said, e = pcall(self.store.put, self.store, key_of(self, number + 1),
     record(self, { released = true }), { exclusive = true })
-  -- Where there is no room to say so, removing the record does it, too.
-  if not said and not failure.is(e, "full") then
+  if not said and failure.is(e, "exists") then
+    return  -- It was taken over just now.
+  elseif not said and not failure.is(e, "full") then
     error(e, 0)
   end
-  for _, entry in ipairs(self.store:list(self.prefix)) do
-    local digits = entry.key:match("/(%d%d%d%d%d%d%d%d)$")
-    if digits and tonumber(digits) <= number then
+  -- Where there is no room to say so, removing the record does it, too.
+  for _, entry in ipairs(records(self)) do
+    if entry.number <= number then
       self.store:remove(entry.key)
     end
   end
