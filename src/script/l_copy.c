@@ -58,6 +58,34 @@ copy_run(struct job *job, struct err *err)
         return result;
 }
 
+/* While a job writes into it, a sink is for nobody else, and not freed. */
+
+static void
+take_sink(struct lx_sink *sink)
+{
+        sink->busy = true;
+        lx_sink_pin(sink);
+}
+
+static void
+give_sink(struct lx_sink *sink)
+{
+        sink->busy = false;
+        lx_sink_unpin(sink);
+}
+
+static void
+copy_begun(struct lx_job *lj)
+{
+        take_sink(((struct copy *)lj)->sink);
+}
+
+static void
+copy_ended(struct lx_job *lj)
+{
+        give_sink(((struct copy *)lj)->sink);
+}
+
 static int
 copy_push(lua_State *L, struct lx_job *lj)
 {
@@ -95,6 +123,8 @@ copy_start(lua_State *L)
 
         struct copy *copy = copy_new(L);
         copy->sink = sink;
+        copy->lj.begun = copy_begun;
+        copy->lj.ended = copy_ended;
         copy->progress = progress;
         return lx_job_wait(L, -1, &copy->lj);
 }
@@ -134,6 +164,18 @@ commit_run(struct job *job, struct err *err)
         return sink_commit(((struct commit *)job)->sink->sink, err);
 }
 
+static void
+commit_begun(struct lx_job *lj)
+{
+        take_sink(((struct commit *)lj)->sink);
+}
+
+static void
+commit_ended(struct lx_job *lj)
+{
+        give_sink(((struct commit *)lj)->sink);
+}
+
 static int
 commit_push(lua_State *L, struct lx_job *lj)
 {
@@ -153,6 +195,8 @@ commit_start(lua_State *L)
         commit->sink = sink;
         commit->lj.job.run = commit_run;
         commit->lj.push = commit_push;
+        commit->lj.begun = commit_begun;
+        commit->lj.ended = commit_ended;
         return lx_job_wait(L, -1, &commit->lj);
 }
 

@@ -160,7 +160,9 @@ lx_sink_check(lua_State *L, int arg)
         struct lx_sink *sink = lx_check(L, arg, &sink_class);
 
         if (sink->sink == NULL || sink->closing)
-                lx_fail(L, ERR_RECIPE, "the sink is closed, or was given away");
+                lx_fail(L, ERR_RECIPE, "the sink is closed");
+        if (sink->busy)
+                lx_fail(L, ERR_RECIPE, "the sink is in use by another task");
         return sink;
 }
 

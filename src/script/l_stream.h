@@ -26,6 +26,7 @@ struct lx_sink {
         struct sink *sink;
         struct cancel *token;
         unsigned pins; /* by what may write into it from a thread of its own */
+        bool busy;     /* a job writes into it */
         bool closing;  /* closed, and freed with the last pin */
 };
 

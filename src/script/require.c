@@ -78,8 +78,13 @@ load_text(lua_State *L, const char *chunk)
         size_t len;
         const char *text = lua_tolstring(L, -1, &len);
 
-        if (luaL_loadbufferx(L, text, len, chunk, "t") != LUA_OK)
+        if (luaL_loadbufferx(L, text, len, chunk, "t") != LUA_OK) {
+                /* A message handler of the caller has seen it already, and made it an error value.
+                 */
+                if (!lua_isstring(L, -1))
+                        lua_error(L);
                 lx_fail(L, ERR_RECIPE, "%s", lua_tostring(L, -1));
+        }
         lua_remove(L, -2);
 }
 
@@ -159,6 +164,25 @@ push_module(lua_State *L, const char *name)
         return false;
 }
 
+/* What stands for a module while it is loaded. */
+static const char loading;
+
+/* Call the chunk on the stack's top, above a message handler; both give way to its value. */
+static void
+call_module(lua_State *L, const char *name)
+{
+        lua_pushlightuserdata(L, (void *)(uintptr_t)&loading);
+        lua_setfield(L, 2, name);
+        lua_pushvalue(L, 1);
+        int status = lua_pcall(L, 1, 1, -3);
+        lua_remove(L, -2);
+        if (status != LUA_OK) {
+                lua_pushnil(L);
+                lua_setfield(L, 2, name);
+                lua_error(L);
+        }
+}
+
 /* require(name) -> the module's value, loaded once */
 static int
 require(lua_State *L)
@@ -172,17 +196,20 @@ require(lua_State *L)
         if (native)
                 check_native_caller(L, name);
         luaL_getsubtable(L, LUA_REGISTRYINDEX, LOADED); /* name loaded */
-        if (lua_getfield(L, 2, name) != LUA_TNIL)
+        if (lua_getfield(L, 2, name) != LUA_TNIL) {
+                if (lua_touserdata(L, -1) == &loading)
+                        lx_fail(L, ERR_RECIPE, "module \"%s\" requires itself", name);
                 return 1;
+        }
         lua_pop(L, 1);
 
         if (native) {
                 open_native(L, name);
-        } else if (push_module(L, name)) {
-                lua_pushvalue(L, 1);
-                lua_call(L, 1, 1);
         } else {
-                lx_fail(L, ERR_RECIPE, "there is no module \"%s\"", name);
+                lua_getfield(L, LUA_REGISTRYINDEX, "moonkeep.handler");
+                if (!push_module(L, name))
+                        lx_fail(L, ERR_RECIPE, "there is no module \"%s\"", name);
+                call_module(L, name);
         }
         lua_pushvalue(L, -1);
         lua_setfield(L, 2, name);

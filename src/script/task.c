@@ -247,6 +247,8 @@ job_done(struct job *job)
 
         cancel_unref(job->cancel);
         job->cancel = NULL;
+        if (lj->ended != NULL)
+                lj->ended(lj);
         task_wake(lj->task);
 }
 
@@ -277,5 +279,7 @@ lx_job_wait(lua_State *L, int idx, struct lx_job *lj)
                 lj->job.cancel = NULL;
                 lx_raise(L, &err);
         }
+        if (lj->begun != NULL)
+                lj->begun(lj);
         return task_yield(L, idx, job_continue);
 }

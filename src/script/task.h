@@ -50,6 +50,9 @@ struct lx_job {
         struct job job;
         struct task *task;
         int (*push)(lua_State *L, struct lx_job *job); /* results, after success */
+        /* Once it is under way, and once it is over, whatever its outcome; or NULL. */
+        void (*begun)(struct lx_job *job);
+        void (*ended)(struct lx_job *job);
 };
 
 /*

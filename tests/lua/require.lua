@@ -86,6 +86,36 @@ test["a module is loaded once"] = function(t)
   t.check(rawequal(require "_task", require "_task"))
 end
 
+--- A process of its own, with such a library of its recipes.
+local function library(t, files)
+  local fs, proc = require "_fs", require "_proc"
+  local dir = t.dir()
+  fs.make_dirs(dir .. "/recipes/toy")
+  proc.run { argv = { "ln", "-s", fs.real((scripts.dev() or ".") .. "/lua"), dir .. "/lua" } }
+  for name, text in pairs(files) do
+    fs.write(dir .. "/recipes/toy/" .. name, text)
+  end
+  local done = proc.run { argv = { fs.real("/proc/self/exe"), "--dev", dir, "help", "toy.one" } }
+  t.equal(done.status, 2)
+  return done.stderr
+end
+
+test["modules that require each other, or fail, say so"] = function(t)
+  t.contains(library(t, { ["one.lua"] = "return require 'toy._a'", ["_a.lua"] = "return require 'toy._a'" }),
+    "module \"toy._a\" requires itself")
+  t.contains(library(t, { ["one.lua"] = "return require 'toy._a'", ["_a.lua"] = "return require 'toy._b'",
+    ["_b.lua"] = "return require 'toy._a'" }), "module \"toy._a\" requires itself")
+  -- It failed: the second try fails alike, and not by taking it for loading.
+  t.contains(library(t, { ["one.lua"] = "pcall(require, 'toy._a') return require 'toy._a'",
+    ["_a.lua"] = "error('no luck', 0)" }), "no luck")
+end
+
+test["an error of syntax in a recipe or its library is told with file and line"] = function(t)
+  t.contains(library(t, { ["one.lua"] = "local x = 1\nlocal = 2" }), "recipes/toy/one.lua:2: ")
+  t.contains(library(t, { ["one.lua"] = "return require 'toy._a'", ["_a.lua"] = "x =" }),
+    "recipes/toy/_a.lua:1: ")
+end
+
 test["code is text: bytecode is refused"] = function(t)
   local e = t.raises("recipe", "attempt to load a binary chunk", scripts.load, "\27Lua\x54\0\x19\x93\r\n\x1a\n",
     "@recipes/toy/one.lua", {})
