@@ -30,7 +30,7 @@ local function next_command(ui, outcome)
   elseif (outcome.status == "failed" or outcome.status == "cancelled")
     and outcome.exit ~= complain.status("unverified") then
     -- What was found to be bad stays so when it is looked at again.
-    return require("recipe.run").command { recipe = ui.recipe.id, params = ui.values }
+    return require("recipe.command").of { recipe = ui.recipe.id, params = ui.values }
   end
 end
 
