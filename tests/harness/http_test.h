@@ -49,7 +49,7 @@ static inline int
 launch(const char *name, const char *argv[], pid_t *pid)
 {
         char path[PATH_MAX];
-        int fds[2], port;
+        int fds[2], port = 0;
 
         find_server(name, path, sizeof(path));
         argv[0] = path;
