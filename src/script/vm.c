@@ -82,16 +82,29 @@ open_machine(lua_State *L)
         lua_call(L, 1, 0);
 }
 
-void
-vm_print_error(lua_State *L, int idx)
+static int
+print_error(lua_State *L)
 {
         struct err err;
 
-        lx_to_err(L, idx, &err);
+        lx_to_err(L, 1, &err);
         secret_redact(err.msg, strlen(err.msg));
         fprintf(stderr, "moonkeep: %s\n", err.msg);
-        if (lua_istable(L, idx) && lua_getfield(L, idx, "traceback") == LUA_TSTRING)
-                fprintf(stderr, "%s\n", lua_tostring(L, -1));
+        if (lua_istable(L, 1)) {
+                lua_pushliteral(L, "traceback");
+                if (lua_rawget(L, 1) == LUA_TSTRING)
+                        fprintf(stderr, "%s\n", lua_tostring(L, -1));
+        }
+        return 0;
+}
+
+void
+vm_print_error(lua_State *L)
+{
+        lua_pushcfunction(L, print_error);
+        lua_insert(L, -2);
+        if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+                fprintf(stderr, "moonkeep: out of memory\n");
 }
 
 static const char *
@@ -161,7 +174,7 @@ vm_open(struct vm *vm, const char *module)
         lua_pushcfunction(vm->L, open_module);
         lua_pushlightuserdata(vm->L, (void *)(uintptr_t)module);
         if (lua_pcall(vm->L, 1, 1, 1) != LUA_OK) {
-                vm_print_error(vm->L, lua_gettop(vm->L));
+                vm_print_error(vm->L);
                 return -1;
         }
         lua_remove(vm->L, 1); /* module */

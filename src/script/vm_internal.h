@@ -54,8 +54,8 @@ int vm_run(struct vm *vm, int nargs);
 /* vm_catch_signals: from here SIGINT, SIGTERM and SIGHUP cancel, also Lua that never waits. */
 void vm_catch_signals(struct vm *vm);
 
-/* vm_print_error: tell the error value at idx on standard error. */
-void vm_print_error(lua_State *L, int idx);
+/* vm_print_error: tell the error value on the stack's top on standard error, and pop it. */
+void vm_print_error(lua_State *L);
 
 /* task_run_ready: resume every ready task once. */
 void task_run_ready(struct vm *vm);

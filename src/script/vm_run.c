@@ -133,16 +133,18 @@ wait_for_all(struct vm *vm, const struct task *root)
         }
 }
 
+/* The value of the ended task at the address given, or its error. */
 static int
-value_of(struct vm *vm, struct task *root)
+value_of(lua_State *L)
 {
+        struct task *root = lua_touserdata(L, 1);
         int count;
 
-        if (!task_result(root, vm->L, &count)) {
-                vm_print_error(vm->L, lua_gettop(vm->L));
-                return 1;
-        }
-        return count > 0 ? (int)lua_tointeger(vm->L, -count) : 0;
+        if (!task_result(root, L, &count))
+                lua_error(L);
+        if (count == 0)
+                lua_pushinteger(L, 0);
+        return count > 0 ? count : 1;
 }
 
 int
@@ -156,12 +158,20 @@ vm_run(struct vm *vm, int nargs)
         lua_pushlightuserdata(L, &root);
         lua_insert(L, -nargs - 2);
         if (lua_pcall(L, nargs + 2, 0, 0) != LUA_OK) {
-                vm_print_error(L, lua_gettop(L));
+                vm_print_error(L);
                 return 1;
         }
         wait_for_all(vm, root);
         signal_loop = NULL;
-        int status = value_of(vm, root);
+        int status = 1;
+        lua_pushcfunction(L, value_of);
+        lua_pushlightuserdata(L, root);
+        if (lua_pcall(L, 1, 1, 0) == LUA_OK) {
+                status = (int)lua_tointeger(L, -1);
+                lua_pop(L, 1);
+        } else {
+                vm_print_error(L);
+        }
         task_release(root);
         return status;
 }
