@@ -127,7 +127,9 @@ function Backup:put_tar(artifact_name, source, options)
   source = stream.tar_scan(source, catalog, options.watcher)
   source = stream.compress(source, codec, options.level)
   source, digest = stream.digest(source, self.store.can.whole_digest)
-  self.lock:held(stream.copy, source, sink, options.progress)
+  -- Until it is copied: when it is not, what reads ahead ends before the sinks do.
+  local chain <close> = source
+  self.lock:held(stream.copy, chain, sink, options.progress)
   stream.commit(catalog_sink)
   stream.commit(sink)
 

@@ -37,6 +37,10 @@ function http.query(params)
   local parts = {}
   for name, value in pairs(params or {}) do
     for _, one in ipairs(type(value) == "table" and value or { value }) do
+      if type(one) ~= "string" and type(one) ~= "number" and type(one) ~= "boolean" then
+        failure.raise("recipe", ("a %s cannot be part of a URL"):format(type(one) == "userdata"
+          and "handle or a secret" or type(one)))
+      end
       parts[#parts + 1] = url_encode(name) .. "=" .. url_encode(tostring(one))
     end
   end

@@ -36,6 +36,9 @@ local function is_hex(text, digits)
 end
 
 local function check_artifact(artifact, bad)
+  if type(artifact) ~= "table" then
+    bad("an artifact is no object")
+  end
   local name = artifact.name
   if type(name) ~= "string" or not require("backup.name").is_part(name) then
     bad("an artifact has no usable name")
