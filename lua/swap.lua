@@ -352,7 +352,11 @@ function Swap:finish(keep)
   local record = read_record(self)
   if record and record.run == self.run then
     record.keep = keep
-    reach(self, record, "complete")
+    -- Where that cannot be noted, as on a full disk, it may still be done.
+    local noted, e = pcall(reach, self, record, "complete")
+    if not noted and failure.is(e, "cancelled") then
+      error(e, 0)
+    end
     settle(self, record)
   elseif not record then
     self.target:remove_tree(self.at.place)

@@ -183,7 +183,11 @@ back and the server is as it was.]],
     end
 
     local kept = ctx:step("finish", function()
-      local old = place:finish(p.keep_old)
+      local ok, old = pcall(place.finish, place, p.keep_old)
+      if not ok then
+        ctx:warn(failure.prefix(old, "the data is restored, but what is left beside it could not be cleared up"))
+        return {}
+      end
       if p.keep_old and exchanged.old > 0 and old == nil then
         place:check_exchanged()
       end

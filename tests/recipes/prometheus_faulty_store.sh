@@ -123,6 +123,7 @@ file_size_limit() {
         # ulimit -f counts KiB in bash.
         printf '#!/bin/bash\nulimit -f 30\nexec "%s" "$@"\n' "$MOONKEEP" >"$SCRATCH/limited"
         chmod 755 "$SCRATCH/limited"
+        # shellcheck disable=SC2317 # `fails` calls it
         limited() { local MOONKEEP=$SCRATCH/limited; backup --skip-head; }
         fails 1 'step "copy": ' "File too large" "hint: " -- limited
         check_says "undone: remove the incomplete backup from the store"
@@ -198,7 +199,7 @@ clock_set_back() {
         folder=$(ls -d "$STORE"/prometheus/main/*)
         cp -a "$folder" "${folder%/*}/20991231T235959Z"
         fails 4 "the newest backup of prometheus/main is of 20991231T235959Z" "hint: set the clock right" -- backup
-        check_equal "$(ls "$STORE/prometheus/main" | wc -l)" 2
+        check_equal "$(find "$STORE/prometheus/main" -mindepth 1 -maxdepth 1 | wc -l)" 2
         nothing_left
 }
 
@@ -220,6 +221,7 @@ other_device() {
         printf '#!/bin/sh\nmount -t tmpfs none "%s/mounted" && exec "%s" "$@"\n' "$DATA" "$MOONKEEP" >"$SCRATCH/mounting"
         printf '#!/bin/sh\nexec unshare -m "%s" "$@"\n' "$SCRATCH/mounting" >"$SCRATCH/unshared"
         chmod 755 "$SCRATCH/mounting" "$SCRATCH/unshared"
+        # shellcheck disable=SC2317,SC2119 # `fails` calls it
         mounted() { local MOONKEEP=$SCRATCH/unshared; restore; }
         fails 4 "\"$DATA/mounted\" lies on another device" "hint: unmount it first" -- mounted
         rmdir "$DATA/mounted"
@@ -332,7 +334,19 @@ is_told() {
                 check_status 0 moonkeep rollback latest
         fi
         STATUS=$status
+        if grep -q "what is left beside it could not be cleared up" "$SCRATCH/stderr"; then
+                check_equal "$STATUS" 3
+                cleared_up_by_the_next
+        fi
         nothing_left
+}
+
+# The new data stays, and the next restore removes what is left of this one.
+cleared_up_by_the_next() {
+        check cmp "$SCRATCH/at_start" "$SCRATCH/wanted"
+        check is_running
+        check_status 0 restore --no-keep-old
+        check test -z "$(compgen -G "$DATA/.moonkeep-old-*.*" || :)"
 }
 
 scenario "a store that cannot be written" read_only
