@@ -78,7 +78,7 @@ function manifest.decode(text, where)
   elseif value.manifest_sha256 ~= digest_of(value) then
     bad("it does not match its own digest")
   end
-  if type(value.artifacts) ~= "table" then
+  if type(value.artifacts) ~= "table" or #value.artifacts == 0 and next(value.artifacts) ~= nil then
     bad("it lists no artifacts")
   end
   for _, artifact in ipairs(value.artifacts) do

@@ -256,7 +256,8 @@ test["a verification is recorded, good or bad, but not when nobody could look"] 
   local path = ("%s/%sdata.tar.zst"):format(dir, set.prefix)
   local good = fs.read(path, MAX)
   fs.write(path, "x" .. good:sub(2))
-  local e = t.raises("corrupt", "the backup " .. set.name .. " is not good", check.verify, context("20261121T030002-aaaaa"), place,
+  local e = t.raises("corrupt", "the backup " .. set.name .. " is not good", check.verify,
+    context("20261121T030002-aaaaa"), place,
     entry, "digest")
   t.contains(e.hint, "restore from another one")
   entry = shelf.find(place, set.name)
