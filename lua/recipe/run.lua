@@ -131,6 +131,19 @@ local function check_same(recipe, first, id, options, what)
   end
 end
 
+--- The recipe of a run that has begun.
+local function load_again(recipe, id, what)
+  local ok, loaded = pcall(definition.load, recipe)
+  if not ok and failure.is(loaded, "usage") then
+    failure.raise("changed", ("cannot %s %s: its recipe \"%s\" is gone"):format(what, id, recipe),
+      { hint = "put it back; what a restore did to a directory can be undone without it: "
+        .. "moonkeep rollback --target T --dir DIR" })
+  elseif not ok then
+    error(loaded, 0)
+  end
+  return loaded
+end
+
 --- Open a run's journal to go on.
 --- @param allow function(summary, events, id) raises when this cannot be done
 --- @return table self
@@ -140,12 +153,12 @@ local function reopen(typed, options, what, allow)
   local book = journal.open(dir, id)
   local ok, self = pcall(function()
     local first = book.events[1]
-    if first.event ~= "run" or type(first.params) ~= "table" or type(first.digests) ~= "table" then
+    if first.event ~= "run" or type(first.recipe) ~= "string" or type(first.params) ~= "table" or type(first.digests) ~= "table" then
       failure.raise("journal", ("the journal of %s does not begin with a run"):format(id))
     end
     local summary = state.summarize(book.events, false)
     allow(summary, book.events, id)
-    local recipe = definition.load(first.recipe)
+    local recipe = load_again(first.recipe, id, what)
     check_same(recipe, first, id, options, what)
     return {
       id = id, recipe = recipe, values = first.params, journal = book, ui = options.ui,
@@ -185,11 +198,16 @@ local function reached_final(events)
   return false
 end
 
---- Go on with a run that was interrupted.  Raises "refused" for one that ended
---- or was being undone.
+--- Did it do its work, and could not clean up?
+local function left_dirty(summary)
+  return summary.status == "partial" and summary.undone == false
+end
+
+--- Go on with a run that was interrupted, or repeat its cleaning up that failed.
+--- Raises "refused" for one that ended or was being undone.
 function run.resume(typed, options)
   local self = reopen(typed, options, "resume", function(summary, events, id)
-    if summary.status ~= "interrupted" then
+    if summary.status ~= "interrupted" and not left_dirty(summary) then
       failure.raise("refused", ("%s ended (%s): there is nothing to resume"):format(id, summary.status),
         { hint = "run it anew: " .. command.of(summary) })
     end
@@ -215,6 +233,9 @@ function run.rollback(typed, options)
   local self = reopen(typed, options, "roll back", function(summary, events, id)
     if summary.status ~= "interrupted" and summary.undone ~= false then
       failure.raise("refused", ("%s ended (%s): there is nothing to roll back"):format(id, summary.status))
+    elseif left_dirty(summary) then
+      failure.raise("refused", ("%s did its work: only cleaning up failed"):format(id),
+        { hint = "`moonkeep resume " .. id .. "` tries that again" })
     elseif summary.status == "interrupted" and reached_final(events) then
       failure.raise("refused", ("%s had done its work when it was interrupted: it is not undone any more"):format(id),
         { hint = "`moonkeep resume " .. id .. "` finishes it" })

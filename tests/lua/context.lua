@@ -821,4 +821,19 @@ test["a word that is somebody's password does not break the journal"] = function
   t.check(#held > 0)
 end
 
+test["a run whose recipe is gone is refused, with another way"] = function(t)
+  local s = stage(t)
+  local def = { steps = THREE, run = function(ctx)
+    ctx:step("one", function() s.kill() end)
+  end }
+  s.start(def)
+  s.reboot()
+  for _, go_on in ipairs { run.resume, run.rollback } do
+    local e = t.raises("changed", "its recipe \"toy.one\" is gone", go_on, "latest", s.options())
+    t.contains(e.hint, "rollback --target T --dir DIR")
+  end
+  -- Nothing was journalled: it can still be rolled back.
+  t.equal(s.rollback(def).exit, 0)
+end
+
 return test
