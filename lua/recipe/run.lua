@@ -153,7 +153,8 @@ local function reopen(typed, options, what, allow)
   local book = journal.open(dir, id)
   local ok, self = pcall(function()
     local first = book.events[1]
-    if first.event ~= "run" or type(first.recipe) ~= "string" or type(first.params) ~= "table" or type(first.digests) ~= "table" then
+    if first.event ~= "run" or type(first.recipe) ~= "string" or type(first.params) ~= "table"
+      or type(first.digests) ~= "table" then
       failure.raise("journal", ("the journal of %s does not begin with a run"):format(id))
     end
     local summary = state.summarize(book.events, false)
