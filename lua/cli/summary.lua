@@ -25,8 +25,8 @@ end
 
 --- The command to type next, or nil.
 local function next_command(ui, outcome)
-  if outcome.undone == false and outcome.status ~= "partial" then
-    return "moonkeep rollback " .. outcome.run
+  if outcome.undone == false then
+    return ("moonkeep %s %s"):format(outcome.status == "partial" and "resume" or "rollback", outcome.run)
   elseif (outcome.status == "failed" or outcome.status == "cancelled")
     and outcome.exit ~= complain.status("unverified") then
     -- What was found to be bad stays so when it is looked at again.

@@ -329,9 +329,15 @@ is_told() {
         esac
         check_lacks "$SCRATCH/stderr" ".lua:"
         local status=$STATUS
-        if grep -qE "NOT everything could be undone|not everything could be cleaned up" "$SCRATCH/stdout"; then
-                check_not test "$status" -eq 0
+        if grep -q "NOT everything could be undone" "$SCRATCH/stdout"; then
+                check_equal "$status" 1
+                check_says "Next: moonkeep rollback"
                 check_status 0 moonkeep rollback latest
+        elif grep -q "not everything could be cleaned up" "$SCRATCH/stdout"; then
+                check_equal "$status" 3
+                check_says "Next: moonkeep resume"
+                check_status 4 moonkeep rollback latest
+                check_status 0 moonkeep resume latest
         fi
         STATUS=$status
         if grep -q "what is left beside it could not be cleared up" "$SCRATCH/stderr"; then
