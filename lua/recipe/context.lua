@@ -80,7 +80,7 @@ local function recorded(value, what)
   if value == nil then
     return nil
   end
-  return json.decode(failure.during(what, json.encode, secret.redact_value(value)))
+  return secret.redact_value(json.decode(failure.during(what, json.encode, value)))
 end
 
 local function plan_step(self, step, key, fn)

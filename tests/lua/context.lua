@@ -555,6 +555,19 @@ test["a step that is tried again needs a key for each try"] = function(t)
   t.equal(s.did, { "try 1", "try 2" })
 end
 
+test["a value that holds itself, or what is protected, is refused by name"] = function(t)
+  local s = stage(t)
+  local circle = {}
+  circle.again = { circle }
+  for part, value in pairs { ["nested too deeply, or in itself"] = circle, ["is a function"] = { g = _G } } do
+    local outcome = s.start { steps = THREE, run = function(ctx)
+      ctx:step("one", function() return value end)
+    end }
+    t.contains(outcome.error.message, "the result of step \"one\": ")
+    t.contains(outcome.error.message, part)
+  end
+end
+
 test["a value that cannot be recorded is a failure of its step"] = function(t)
   local s = stage(t)
   local outcome = s.start { steps = THREE, run = function(ctx)

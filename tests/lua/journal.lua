@@ -217,4 +217,16 @@ test["the last end counts, unless the run went on after it"] = function(t)
     '["interrupted",0,"nil"]')
 end
 
+test["a journal is bounded, with room kept for events of the end"] = function(t)
+  local dir = fill(t)
+  local book = journal.open(dir, "r1")
+  book.size = 241 * 1024 * 1024
+  local e = t.raises("too_big", "and takes no more", book.add, book, { event = "value", what = "x", value = 1 })
+  t.equal(e.code, "too_big")
+  book:add { event = "undo_start", index = 1 }
+  book:add { event = "end", status = "failed" }
+  book:close()
+  t.equal(#journal.read(dir, "r1"), 5)
+end
+
 return test
