@@ -104,6 +104,21 @@ function Service:halt(target, why, probe)
   end
 end
 
+--- Stop it for an undoing: also when it does not seem to run, because the command
+--- that starts it may have outlived the process that called it, and still be at
+--- work.  What is stopped already may refuse to be stopped.
+--- @param probe? function() -> boolean whether it still answers
+function Service:halt_surely(target, why, probe)
+  if not effect.change("stop", self.name, why) then
+    return
+  end
+  local ok, e = pcall(run, target, self.stop, "stop", self.name)
+  if not ok and (failure.is(e, "cancelled") or self:is_running(target, probe)) then
+    error(e, 0)
+  end
+  self:halt(target, why, probe)
+end
+
 --- Start it, unless it runs, and wait until its own command says so; whether it
 --- is ready is for the caller to ask.
 --- @param probe? function() -> boolean whether it answers

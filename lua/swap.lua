@@ -386,7 +386,7 @@ function swap.rollback(target, dir)
   local undo = record.undo or {}
   local service = undo.service and require("service").from_plain(undo.service)
   if service and record.new ~= nil and record.phase == nil then
-    service:halt(target, "put the old data back")
+    service:halt_surely(target, "put the old data back")
   end
   self:undo(nil, service and undo.was_running and function()
     service:launch(target, "it ran before")

@@ -141,7 +141,7 @@ back and the server is as it was.]],
 
     if p.service then
       ctx:compensate("put the old data back, and the server as it was", { running = chosen.running }, function(was)
-        p.service:halt(p.target, "put the old data back", answers)
+        p.service:halt_surely(p.target, "put the old data back", answers)
         place:undo()
         if was.running then
           p.service:launch(p.target, "it ran before", answers)

@@ -128,8 +128,8 @@ while_it_stalls() {
 
 # slow_stop: the command that stops the server hangs until $SCRATCH/fast is there.
 slow_stop() {
-        printf '#!/bin/sh\n[ -e "%s/fast" ] || sleep 100\nexec "%s" stop "%s"\n' \
-            "$SCRATCH" "$prometheus" "$HOME_DIR" >"$SCRATCH/slow"
+        printf '#!/bin/sh\necho $$ >"%s/slow.pid"\n[ -e "%s/fast" ] || sleep 100\nexec "%s" stop "%s"\n' \
+            "$SCRATCH" "$SCRATCH" "$prometheus" "$HOME_DIR" >"$SCRATCH/slow"
         chmod 755 "$SCRATCH/slow"
         service[1]="stop=$SCRATCH/slow"
 }
@@ -168,6 +168,8 @@ twice() {
         kill -INT "$PID_OF_IT"
         ends_within 3
         check_equal "$STATUS" 130
+        # The command that hung may outlive the program that called it; it leads its group.
+        kill -KILL -- "-$(cat "$SCRATCH/slow.pid")" 2>/dev/null || :
         touch "$SCRATCH/fast"
         check_status 0 moonkeep runs
         check_says interrupted
