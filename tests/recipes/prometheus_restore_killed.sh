@@ -12,7 +12,19 @@ killed_restore() {
         restart_before
         run faulty "AT=$1 WHEN=$(when "$1") ACTION=kill" restore -q
         [ "$STATUS" -eq 137 ] || check_failed "not killed, but status $STATUS"
+        wait_for 20 no_orphan
         KILLED=$(newest_run)
+}
+
+# no_orphan: no command that stops or starts the server has outlived the program.
+# What it does while its work is undone is its own; service.lua stops what it started.
+no_orphan() {
+        local file
+        for file in /proc/[0-9]*/cmdline; do
+                case $(tr '\0' ' ' <"$file" 2>/dev/null) in
+                *"$SCRATCH/start"* | *"$prometheus start $HOME_DIR"* | *"$prometheus stop $HOME_DIR"*) return 1 ;;
+                esac
+        done
 }
 
 ended() {
@@ -100,6 +112,7 @@ rollback_killed() {
                         echo "SEED=$SEED then $later $(when "$later"): $(sed -n "${later}p" "$SCRATCH/undo.log")"
                         run faulty "AT=$later WHEN=$(when "$later") ACTION=kill" moonkeep rollback "$KILLED"
                         [ "$STATUS" -eq 137 ] || check_failed "not killed, but status $STATUS"
+                        wait_for 20 no_orphan
                         if grep -q '"event":"rollback"' "$STATE/runs/$KILLED.jsonl" && [ $((later % 2)) -eq 0 ]; then
                                 check_status 4 moonkeep resume "$KILLED"
                         fi
