@@ -39,6 +39,10 @@
         X(PROTOCOL, "protocol", 1, "the peer broke the protocol")                                  \
         X(PROCESS, "process", 1, "a command failed")                                               \
         X(UNSUPPORTED, "unsupported", 1, "the server, target or store cannot do this")             \
+        X(ARCHIVED, "archived", 1,                                                                 \
+            "the object lies in an archive and has to be brought back first")                      \
+        X(CREDENTIALS, "credentials", 1, "credentials are missing, expired or not readable")       \
+        X(KEY, "key", 1, "the key is missing, or is not the one that the data was encrypted with") \
         X(LOCKED, "locked", 4, "another run holds the lock")                                       \
         X(REFUSED, "refused", 4, "a guard said no, or a confirmation is missing")                  \
         X(JOURNAL, "journal", 4, "the journal of a run was edited, truncated or is not readable")  \

@@ -28,6 +28,12 @@ void stream_digest_free(struct stream_digest *digest);
 struct source *hash_source(struct source *src, struct stream_digest *digest, struct err *err);
 
 /*
+ * hash_sink: digest what is written through it to inner into digest, which is
+ * complete after the commit.  Takes inner (on failure, too).
+ */
+struct sink *hash_sink(struct sink *inner, struct stream_digest *digest, struct err *err);
+
+/*
  * expect_source: like hash_source, and compares: each part as soon as it is
  * complete with the expected digests (count x SHA256_SIZE raw bytes,
  * borrowed), and the length with expected_bytes.  A difference is ERR_CORRUPT

@@ -21,6 +21,15 @@ struct http_header {
         struct secret *secret; /* referenced */
 };
 
+struct http_answer;
+
+/*
+ * Takes a piece of the body of a 2xx answer as it comes; answer has status and
+ * headers, and no body.  Returns 0, or -1 with err to end the transfer.
+ */
+typedef int http_body_fn(
+    void *arg, const struct http_answer *answer, const char *data, size_t len, struct err *err);
+
 struct http_request {
         char *method; /* "GET" */
         char *url;    /* http or https; a password in it is refused */
@@ -28,7 +37,12 @@ struct http_request {
         size_t header_count;
         char *body; /* or NULL */
         size_t body_len;
-        size_t answer_max; /* bytes of the answer's body; more is ERR_TOO_BIG */
+        const void *payload; /* borrowed until done, instead of body; or NULL */
+        size_t payload_len;
+        bool may_repeat;       /* a POST or PATCH that does no harm when it comes twice */
+        http_body_fn *on_body; /* NULL: the body is collected in the answer */
+        void *body_arg;
+        size_t answer_max; /* bytes of a collected body; more is ERR_TOO_BIG */
         int64_t stall_ms;  /* no byte in either direction for so long is ERR_TIMEOUT */
         int64_t total_ms;  /* bound on the whole; 0: none */
         char *ca_file;     /* its authorities and no others; or NULL: the system's */
@@ -54,7 +68,8 @@ typedef void http_done_fn(void *arg, struct http_answer *answer, const struct er
  * answer, or with NULL and the error.  Redirects are not followed.
  * Certificates are always verified.  Proxies are those of the environment
  * (http_proxy, HTTPS_PROXY, NO_PROXY ...), none for a unix socket.  POST and
- * PATCH are never sent twice; others may be when a kept connection is dead.
+ * PATCH are never sent twice unless they may_repeat; others may be when a kept
+ * connection is dead.
  *
  * ERR_USAGE: a URL that is not http or https, or has a user or password in
  * it, a method or header that HTTP cannot carry.  A refused connection is
@@ -66,6 +81,20 @@ typedef void http_done_fn(void *arg, struct http_answer *answer, const struct er
  */
 int http_start(struct loop *loop, struct http_request *request, struct cancel *cancel,
     http_done_fn *done, void *arg, struct err *err);
+
+/*
+ * http_call: the same for threads that have no loop: send it, and wait for the
+ * answer, which is to be cleared.  ERR as above.
+ */
+int http_call(struct http_request *request, struct cancel *cancel, struct http_answer *answer,
+    struct err *err);
+
+/* http_answer_header: the value of the first header of that name (lower case), or NULL. */
+const char *http_answer_header(const struct http_answer *answer, const char *name);
+
+/* http_request_header: add a header, with a copy of value; secret (referenced) instead of it. */
+int http_request_header(struct http_request *request, const char *name, const char *value,
+    struct secret *secret, struct err *err);
 
 /* http_request_clear: release what the request holds, wiped; it is zeroed then. */
 void http_request_clear(struct http_request *request);

@@ -2,8 +2,8 @@
  * The one wait of the main thread: HTTP requests on a curl multi handle, the
  * ends of jobs, timers, and extra descriptors.
  *
- * All functions are for the thread that made the loop, except where it says
- * "any thread".
+ * All functions are for one thread at a time, the one that has the loop, except
+ * where it says "any thread".
  */
 #ifndef MOONKEEP_LOOP_H
 #define MOONKEEP_LOOP_H

@@ -14,6 +14,8 @@
 
 #include "moonkeep/cancel.h"
 #include "moonkeep/err.h"
+#include "moonkeep/hash_filter.h"
+#include "moonkeep/secret.h"
 #include "moonkeep/stream.h"
 
 #define STORE_KEY_MAX ((size_t)1024)
@@ -22,13 +24,18 @@ struct store;
 
 /* What a driver can do; where it cannot, its callers say so to the user. */
 enum store_capability {
-        STORE_EXCLUSIVE = 1 << 0,   /* create-only writes are atomic: locks exclude */
-        STORE_WHOLE_DIGEST = 1 << 1 /* a sha256sum file beside the artifacts is useful */
+        STORE_EXCLUSIVE = 1 << 0,    /* create-only writes are atomic: locks exclude */
+        STORE_WHOLE_DIGEST = 1 << 1, /* a sha256sum file beside the artifacts is useful */
+        STORE_PROBE = 1 << 2         /* whether create-only writes are honoured has to be tried */
 };
+
+#define STORE_ETAG_MAX ((size_t)128)
 
 struct store_stat {
         uint64_t size;
         int64_t mtime_ms;
+        bool archived;                 /* cannot be read until it is brought back from an archive */
+        char etag[STORE_ETAG_MAX + 1]; /* what the server calls this content, no quotes; or "" */
 };
 
 /*
@@ -41,8 +48,17 @@ struct store *store_open(const char *url, struct err *err);
 /* store_free: NULL is fine. */
 void store_free(struct store *store);
 
-/* store_url: the normalised URL, without secrets; of a directory, its absolute path. */
+/*
+ * store_url: the normalised URL, without secrets, with all its options; of a
+ * directory, its absolute path.  It opens the same store.
+ */
 const char *store_url(const struct store *store);
+
+/*
+ * store_place: which place that is, however it is reached: the URL without the
+ * options that only say how (region, profile, class, ...).
+ */
+const char *store_place(const struct store *store);
 unsigned store_capabilities(const struct store *store);
 
 /* store_stat: ERR_NOT_FOUND when there is no such key. */
@@ -68,12 +84,31 @@ int store_list(struct store *store, const char *prefix, bool shallow, store_list
 struct source *store_read(struct store *store, const char *key, uint64_t offset, uint64_t length,
     struct cancel *cancel, struct err *err);
 
+/* How an object is written; all zero is an ordinary write. */
+struct store_write {
+        /*
+         * The commit fails with ERR_EXISTS when key exists, atomically; where the
+         * store cannot, with ERR_UNSUPPORTED.  For small objects: at most
+         * STORE_EXCLUSIVE_MAX bytes.
+         */
+        bool exclusive;
+        /*
+         * Go on with an upload of this key that was interrupted: parts that
+         * the server has already, proven equal, are not sent again.  For writers
+         * that start again from the first byte.  Otherwise nothing is reused.
+         */
+        bool resume;
+        /* Filled while it is written, complete with the commit; outlives the sink; or NULL. */
+        struct stream_digest *digest;
+};
+
+#define STORE_EXCLUSIVE_MAX ((size_t)64 * 1024 * 1024)
+
 /*
- * store_create: a sink for key; the commit makes it visible.  With exclusive,
- * the commit fails with ERR_EXISTS when key exists, atomically.
+ * store_create: a sink for key; the commit makes it visible.  how may be NULL.
  */
-struct sink *store_create(
-    struct store *store, const char *key, bool exclusive, struct cancel *cancel, struct err *err);
+struct sink *store_create(struct store *store, const char *key, const struct store_write *how,
+    struct cancel *cancel, struct err *err);
 
 /* store_remove: remove key; a missing key is success. */
 int store_remove(struct store *store, const char *key, struct cancel *cancel, struct err *err);
@@ -85,5 +120,41 @@ int store_remove(struct store *store, const char *key, struct cancel *cancel, st
  */
 int store_sweep(struct store *store, const char *prefix, uint64_t *removed, struct cancel *cancel,
     struct err *err);
+
+/* A name and a value: of a query, of a header. */
+struct store_pair {
+        const char *name;
+        const char *value;
+        const struct secret *secret; /* instead of value; or NULL */
+};
+
+/* A request in the store's own protocol, for what has no function of its own here. */
+struct store_call {
+        const char *method;
+        const char *key; /* NULL: the bucket or container itself */
+        const struct store_pair *query;
+        size_t query_count;
+        const struct store_pair *headers;
+        size_t header_count;
+        const void *body;
+        size_t body_len;
+        bool once;         /* must not be sent again when it is not known whether it took effect */
+        size_t answer_max; /* bytes */
+};
+
+struct store_answer {
+        int status;
+        struct buf body;
+        char *headers; /* "name: value\n", names in lower case */
+};
+
+/*
+ * store_call: sign and send it, with the driver's retries; answers other than
+ * 2xx are errors in the driver's words, with err->http.  answer is to be
+ * cleared.  ERR_UNSUPPORTED where the store speaks no such protocol.
+ */
+int store_call(struct store *store, const struct store_call *call, struct store_answer *answer,
+    struct cancel *cancel, struct err *err);
+void store_answer_clear(struct store_answer *answer);
 
 #endif

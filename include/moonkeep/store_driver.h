@@ -6,6 +6,7 @@
 #define MOONKEEP_STORE_DRIVER_H
 
 #include "moonkeep/store.h"
+#include "moonkeep/url.h"
 
 struct store_ops {
         const char *name;
@@ -15,17 +16,23 @@ struct store_ops {
             void *arg, struct cancel *cancel, struct err *err);
         struct source *(*read)(struct store *store, const char *key, uint64_t offset,
             uint64_t length, struct cancel *cancel, struct err *err);
-        struct sink *(*create)(struct store *store, const char *key, bool exclusive,
+        /* how is never NULL; its digest is the driver's matter with .digests only. */
+        struct sink *(*create)(struct store *store, const char *key, const struct store_write *how,
             struct cancel *cancel, struct err *err);
         int (*remove)(struct store *store, const char *key, struct cancel *cancel, struct err *err);
         int (*sweep)(struct store *store, const char *prefix, uint64_t *removed,
             struct cancel *cancel, struct err *err);
+        /* NULL: ERR_UNSUPPORTED. */
+        int (*call)(struct store *store, const struct store_call *call, struct store_answer *answer,
+            struct cancel *cancel, struct err *err);
         void (*free)(struct store *store);
+        bool digests; /* create fills how->digest: it needs the digests itself */
 };
 
 struct store {
         const struct store_ops *ops;
         char *url;
+        char *place; /* NULL: as url */
         unsigned capabilities;
 };
 
@@ -37,5 +44,23 @@ struct store {
  * it, ERR_INVALID.
  */
 struct store *store_file_open(const char *path, struct err *err);
+
+/*
+ * store_s3_open, store_azure_open: the drivers for s3://BUCKET[/PREFIX] and
+ * azure://ACCOUNT/CONTAINER[/PREFIX]; docs/guide/090-object-stores.md has their
+ * options.  Nothing is contacted yet.  ERR_USAGE for an option that there is not.
+ */
+struct store *store_s3_open(const struct url *url, struct err *err);
+struct store *store_azure_open(const struct url *url, struct err *err);
+
+/* store_mem_open: a store in memory, for tests: as capable as a directory. */
+struct store *store_mem_open(struct err *err);
+
+/*
+ * store_span: a store whose objects may be larger than inner's: what passes
+ * max_bytes goes on in NAME.001, NAME.002, ... (`cat` joins them).  Takes
+ * inner (on failure, too).  NAME itself becomes visible last.
+ */
+struct store *store_span(struct store *inner, uint64_t max_bytes, struct err *err);
 
 #endif

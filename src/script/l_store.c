@@ -158,7 +158,7 @@ stat_key(lua_State *L)
 static int
 collect(void *arg, const char *key, const struct store_stat *stat, struct err *err)
 {
-        static const struct store_stat none = { UINT64_MAX, 0 };
+        static const struct store_stat none = { .size = UINT64_MAX };
         struct op *op = arg;
 
         if (++op->count > LIST_MAX)
@@ -268,7 +268,9 @@ create_run(struct job *job, struct err *err)
 {
         struct op *op = (struct op *)job;
 
-        op->sink = store_create(op->store, op->key, op->flag, op->token, err);
+        const struct store_write how = { .exclusive = op->flag };
+
+        op->sink = store_create(op->store, op->key, &how, op->token, err);
         return op->sink != NULL ? 0 : -1;
 }
 
@@ -348,7 +350,8 @@ static int
 put_run(struct job *job, struct err *err)
 {
         struct op *op = (struct op *)job;
-        struct sink *sink = store_create(op->store, op->key, op->flag, job->cancel, err);
+        const struct store_write how = { .exclusive = op->flag };
+        struct sink *sink = store_create(op->store, op->key, &how, job->cancel, err);
 
         int result = sink != NULL && sink_write(sink, op->data, op->data_len, err) == 0 &&
                              sink_commit(sink, err) == 0

@@ -148,6 +148,12 @@ store_url(const struct store *store)
         return store->url;
 }
 
+const char *
+store_place(const struct store *store)
+{
+        return store->place != NULL ? store->place : store->url;
+}
+
 unsigned
 store_capabilities(const struct store *store)
 {
@@ -184,12 +190,18 @@ store_read(struct store *store, const char *key, uint64_t offset, uint64_t lengt
 }
 
 struct sink *
-store_create(
-    struct store *store, const char *key, bool exclusive, struct cancel *cancel, struct err *err)
+store_create(struct store *store, const char *key, const struct store_write *how,
+    struct cancel *cancel, struct err *err)
 {
+        static const struct store_write ordinary;
+
+        if (how == NULL)
+                how = &ordinary;
         if (check_key(key, err) < 0 || cancel_check(cancel, err) < 0)
                 return NULL;
-        return store->ops->create(store, key, exclusive, cancel, err);
+        struct sink *sink = store->ops->create(store, key, how, cancel, err);
+        return how->digest == NULL || store->ops->digests ? sink
+                                                          : hash_sink(sink, how->digest, err);
 }
 
 int
@@ -213,4 +225,25 @@ store_sweep(struct store *store, const char *prefix, uint64_t *removed, struct c
         if (removed != NULL)
                 *removed = count;
         return 0;
+}
+
+int
+store_call(struct store *store, const struct store_call *call, struct store_answer *answer,
+    struct cancel *cancel, struct err *err)
+{
+        if (store->ops->call == NULL)
+                return err_set(err, ERR_UNSUPPORTED,
+                    "cannot send a request to the store \"%s\": a %s store speaks no such protocol",
+                    store->url, store->ops->name);
+        if ((call->key != NULL && check_key(call->key, err) < 0) || cancel_check(cancel, err) < 0)
+                return -1;
+        return store->ops->call(store, call, answer, cancel, err);
+}
+
+void
+store_answer_clear(struct store_answer *answer)
+{
+        buf_free(&answer->body);
+        mem_free(answer->headers);
+        memset(answer, 0, sizeof(*answer));
 }

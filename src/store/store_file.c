@@ -67,7 +67,7 @@ file_stat(struct store *store, const char *key, struct store_stat *out, struct c
                 return not_found(it, key, err);
         if (!S_ISREG(st.st_mode))
                 return store_file_strange(it, key, S_ISLNK(st.st_mode), err);
-        out->size = (uint64_t)st.st_size;
+        *out = (struct store_stat){ .size = (uint64_t)st.st_size };
         out->mtime_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
         return 0;
 }
@@ -152,11 +152,11 @@ check_place(struct store_file *it, const char *key, struct err *err)
 }
 
 static struct sink *
-file_create(
-    struct store *store, const char *key, bool exclusive, struct cancel *cancel, struct err *err)
+file_create(struct store *store, const char *key, const struct store_write *how,
+    struct cancel *cancel, struct err *err)
 {
         struct store_file *it = (struct store_file *)store;
-        const struct file_sink_opts opts = { .exclusive = exclusive, .make_dirs = true };
+        const struct file_sink_opts opts = { .exclusive = how->exclusive, .make_dirs = true };
         struct sink *sink = NULL;
         struct err reason;
 

@@ -102,7 +102,7 @@ static int list_dir(struct walk *walk, int fd, struct err *err);
 static int
 list_file(struct walk *walk, int fd, const char *name, struct err *err)
 {
-        struct store_stat stat;
+        struct store_stat stat = { 0 };
         struct stat st;
 
         if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {

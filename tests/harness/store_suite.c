@@ -9,11 +9,13 @@
 #include "moonkeep/thread.h"
 #include "moonkeep/time.h"
 
+static const struct store_write exclusively = { .exclusive = true };
+
 int
 store_suite_try_put(
     struct store *store, const char *key, const char *text, bool exclusive, struct err *err)
 {
-        struct sink *sink = store_create(store, key, exclusive, NULL, err);
+        struct sink *sink = store_create(store, key, exclusive ? &exclusively : NULL, NULL, err);
         int rc = -1;
 
         if (sink == NULL)
@@ -169,7 +171,7 @@ stat_knows_size_and_time(struct store *store)
 static void
 a_missing_key_is_not_found(struct store *store)
 {
-        struct store_stat stat = { 77, 77 };
+        struct store_stat stat = { .size = 77, .mtime_ms = 77 };
         struct err err;
 
         store_suite_put(store, "a/b", "1");
@@ -196,9 +198,9 @@ nothing_is_visible_before_the_commit(struct store *store)
 
         err_init(&err);
         store_suite_put(store, "d/old", "old");
-        struct sink *sink = store_create(store, "d/new", false, NULL, &err);
+        struct sink *sink = store_create(store, "d/new", NULL, NULL, &err);
         CHECK_PTR(sink, err);
-        struct sink *again = store_create(store, "d/old", false, NULL, &err);
+        struct sink *again = store_create(store, "d/old", NULL, NULL, &err);
         CHECK_PTR(again, err);
         CHECK_OK(sink_write(sink, "new", 3, &err), err);
         CHECK_OK(sink_write(again, "changed", 7, &err), err);
@@ -219,7 +221,7 @@ a_write_without_a_commit_leaves_nothing(struct store *store)
         struct err err;
 
         err_init(&err);
-        struct sink *sink = store_create(store, "p/q/r", false, NULL, &err);
+        struct sink *sink = store_create(store, "p/q/r", NULL, NULL, &err);
         CHECK_PTR(sink, err);
         CHECK_OK(sink_write(sink, "x", 1, &err), err);
         sink_free(sink);
@@ -250,8 +252,8 @@ an_exclusive_write_never_replaces(struct store *store)
         store_suite_list(store, "", false, "locks/1");
 
         /* It is the commit that decides. */
-        struct sink *one = store_create(store, "locks/2", true, NULL, &err);
-        struct sink *two = store_create(store, "locks/2", true, NULL, &err);
+        struct sink *one = store_create(store, "locks/2", &exclusively, NULL, &err);
+        struct sink *two = store_create(store, "locks/2", &exclusively, NULL, &err);
         CHECK_PTR(one, err);
         CHECK_PTR(two, err);
         CHECK_OK(sink_write(one, "one", 3, &err), err);
@@ -386,7 +388,7 @@ a_set_token_ends_every_operation(struct store *store)
         store_suite_put(store, "k", "x");
         struct cancel *token = cancel_new(NULL, &err);
         CHECK_PTR(token, err);
-        struct sink *sink = store_create(store, "new", false, token, &err);
+        struct sink *sink = store_create(store, "new", NULL, token, &err);
         CHECK_PTR(sink, err);
         struct source *src = store_read(store, "k", 0, UINT64_MAX, token, &err);
         CHECK_PTR(src, err);
@@ -399,7 +401,7 @@ a_set_token_ends_every_operation(struct store *store)
         sink_free(sink);
         CHECK_ERR(store_stat(store, "k", &stat, token, &err) < 0, err, ERR_CANCELLED, "");
         CHECK_ERR(store_read(store, "k", 0, 1, token, &err) == NULL, err, ERR_CANCELLED, "");
-        CHECK_ERR(store_create(store, "k", false, token, &err) == NULL, err, ERR_CANCELLED, "");
+        CHECK_ERR(store_create(store, "k", NULL, token, &err) == NULL, err, ERR_CANCELLED, "");
         CHECK_ERR(store_remove(store, "k", token, &err) < 0, err, ERR_CANCELLED, "");
         CHECK_ERR(store_sweep(store, "", &count, token, &err) < 0, err, ERR_CANCELLED, "");
         CHECK_INT(count, 77);
@@ -424,7 +426,7 @@ what_is_no_key_is_refused(struct store *store)
                     store_stat(store, bad[idx], &stat, NULL, &err) < 0, err, ERR_INVALID, "key");
                 CHECK_ERR(
                     store_read(store, bad[idx], 0, 1, NULL, &err) == NULL, err, ERR_INVALID, "key");
-                CHECK_ERR(store_create(store, bad[idx], false, NULL, &err) == NULL, err,
+                CHECK_ERR(store_create(store, bad[idx], NULL, NULL, &err) == NULL, err,
                     ERR_INVALID, "key");
                 CHECK_ERR(store_remove(store, bad[idx], NULL, &err) < 0, err, ERR_INVALID, "key");
         }
@@ -440,7 +442,7 @@ what_is_no_key_is_refused(struct store *store)
         for (size_t idx = 0; idx < STORE_KEY_MAX + 1; idx++)
                 longest[idx] = idx % 100 == 99 ? '/' : 'k';
         longest[STORE_KEY_MAX + 1] = '\0';
-        CHECK_ERR(store_create(store, longest, false, NULL, &err) == NULL, err, ERR_INVALID,
+        CHECK_ERR(store_create(store, longest, NULL, NULL, &err) == NULL, err, ERR_INVALID,
             "longer than 1024 bytes");
         longest[STORE_KEY_MAX] = '\0';
         store_suite_put(store, longest, "long");

@@ -280,7 +280,7 @@ TEST(a_full_store_is_told_and_keeps_what_it_had)
         signal(SIGXFSZ, SIG_IGN);
         CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
         err_init(&err);
-        struct sink *sink = store_create(store, "a/big", false, NULL, &err);
+        struct sink *sink = store_create(store, "a/big", NULL, NULL, &err);
         CHECK_PTR(sink, err);
         CHECK_ERR(sink_write(sink, block, sizeof(block), &err) < 0, err, ERR_FULL, "a/big");
         sink_free(sink);
