@@ -30,4 +30,11 @@ void time_iso(int64_t unix_ms, char out[TIME_ISO_SIZE]);
  */
 int time_parse(const char *text, int64_t *unix_ms, struct err *err);
 
+/* time_http: "Sat, 21 Nov 2026 02:00:00 GMT", the date of HTTP (RFC 9110, 5.6.7). */
+#define TIME_HTTP_SIZE 30
+void time_http(int64_t unix_ms, char out[TIME_HTTP_SIZE]);
+
+/* time_http_parse: read that form (the obsolete ones are ERR_INVALID). */
+int time_http_parse(const char *text, int64_t *unix_ms, struct err *err);
+
 #endif

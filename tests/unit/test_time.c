@@ -99,3 +99,31 @@ TEST(clocks_move_forward)
         CHECK(time_now_ms() > INT64_C(1600000000000));
         CHECK(time_mono_ms() >= before);
 }
+
+TEST(knows_the_dates_of_http)
+{
+        static const char *const bad[] = { "", "Sat, 21 Nov 2026 02:00:00", "21 Nov 2026",
+                "Sat, 31 Nov 2026 02:00:00 GMT", "Sat, 21 Nov 2026 24:00:00 GMT",
+                "Xyz, 21 Nov 2026 02:00:00 GMT", "Sat, 21 Xyz 2026 02:00:00 GMT",
+                "Sat, 21 Nov 2026 02:00:00 GMT ", "Saturday, 21-Nov-26 02:00:00 GMT" };
+        char text[TIME_HTTP_SIZE];
+        struct err err;
+        int64_t got = 77;
+
+        time_http(moment, text);
+        CHECK_STR(text, "Sat, 21 Nov 2026 02:00:00 GMT");
+        time_http(-1, text);
+        CHECK_STR(text, "Wed, 31 Dec 1969 23:59:59 GMT");
+        time_http(INT64_MAX, text);
+        CHECK_STR(text, "Fri, 31 Dec 9999 23:59:59 GMT");
+        time_http(INT64_MIN, text);
+        CHECK(strstr(text, " Jan 0000 00:00:00 GMT") != NULL);
+        for (size_t idx = 0; idx < sizeof(bad) / sizeof(bad[0]); idx++)
+                CHECK_ERR(
+                    time_http_parse(bad[idx], &got, &err) < 0, err, ERR_INVALID, "is no time");
+        CHECK_INT(got, 77);
+        CHECK_OK(time_http_parse("Sat, 21 Nov 2026 02:00:00 GMT", &got, &err), err);
+        CHECK_INT(got, moment - 123);
+        CHECK_OK(time_http_parse("Thu, 29 Feb 2024 23:59:59 GMT", &got, &err), err);
+        CHECK_INT(got, INT64_C(1709251199000));
+}
