@@ -12,6 +12,9 @@
 /* Names seen lately: most elements have one of them. */
 #define NAMES 64
 
+/* Stands between namespace and local name; no name has it. */
+#define SEPARATOR ' '
+
 /* What the text of the open elements may take at once without growing. */
 #define TEXT_FIRST ((size_t)64 * 1024)
 
@@ -75,11 +78,11 @@ keep(struct parse *parse, const char *text, size_t len)
 static const char *
 keep_name(struct parse *parse, const char *name)
 {
-        const char *colon = strrchr(name, ':');
+        const char *separator = strrchr(name, SEPARATOR);
         size_t len, hash = 0;
 
-        if (colon != NULL)
-                name = colon + 1;
+        if (separator != NULL)
+                name = separator + 1;
         for (len = 0; name[len] != '\0'; len++)
                 hash = hash * 31 + (unsigned char)name[len];
         const char **kept = &parse->names[hash % NAMES];
@@ -207,7 +210,9 @@ syntax_error(struct parse *parse, struct err *err)
 static int
 run(struct parse *parse, const char *text, size_t len, struct err *err)
 {
-        parse->parser = XML_ParserCreate_MM(NULL, &memory, NULL);
+        static const char separator[] = { SEPARATOR, '\0' };
+
+        parse->parser = XML_ParserCreate_MM(NULL, &memory, separator);
         if (parse->parser == NULL)
                 return err_set(err, ERR_NOMEM, "cannot allocate memory for XML");
         XML_SetUserData(parse->parser, parse);

@@ -82,7 +82,8 @@ TEST(text_around_children_is_joined)
 
 TEST(namespaces_and_attributes_are_dropped)
 {
-        struct xml *root = parse("<s:a xmlns:s=\"urn:x\" s:k=\"v\"><s:b>1</s:b><t:b>2</t:b></s:a>");
+        struct xml *root = parse(
+            "<s:a xmlns:s=\"urn:x\" s:k=\"v\"><s:b>1</s:b><t:b xmlns:t=\"urn:|y\">2</t:b></s:a>");
 
         CHECK_STR(xml_name(root), "a");
         CHECK_STR(xml_text(xml_first(root, "b")), "1");
@@ -135,6 +136,8 @@ TEST(refuses_what_is_not_one_document)
         check_invalid("<html><br></html>", "mismatched tag");
         check_invalid("<a>\n\n</b>", "line 3");
         check_invalid("<a/><b/>", "junk after");
+        check_invalid("<s:a/>", "unbound prefix");
+        check_invalid("<a xmlns:s='u'><s:/></a>", "not well-formed");
         check_invalid("<a>&nbsp;</a>", "undefined entity");
         check_invalid("<a>&#0;</a>", "line 1");
         check_invalid("<a>&#1;</a>", "line 1");
@@ -329,8 +332,9 @@ parse_and_escape(void *arg, struct err *err)
 
 TEST(survives_each_failing_allocation)
 {
-        static char text[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><s:a k=\"v\" l=\"w\">&lt;"
-                             "<b>text</b><c/><d><e><f><g>&#65;</g></f></e></d>x</s:a>";
+        static char text[] =
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><s:a xmlns:s=\"u\" k=\"v\">&lt;"
+            "<b>text</b><c/><d><e><f><g>&#65;</g></f></e></d>x</s:a>";
         static char latin[] = "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><a>\xe9<b/></a>";
 
         test_each_allocation(parse_and_escape, text);
