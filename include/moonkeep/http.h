@@ -47,6 +47,7 @@ struct http_request {
         int64_t total_ms;  /* bound on the whole; 0: none */
         char *ca_file;     /* its authorities and no others; or NULL: the system's */
         char *unix_socket; /* or NULL */
+        bool no_proxy;     /* whatever the environment says: metadata of a cloud's machine */
 };
 
 /* Bound on the headers of an answer, in bytes over all lines. */

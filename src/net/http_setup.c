@@ -234,6 +234,8 @@ set_options(struct transfer *transfer)
                 SET(CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
                 SET(CURLOPT_PROXY, "");
         }
+        if (request->no_proxy)
+                SET(CURLOPT_PROXY, "");
         /* Of several addresses, the second one has to get its turn before we give up. */
         if (request->stall_ms > 0 && request->stall_ms < INT32_MAX)
                 SET(CURLOPT_CONNECTTIMEOUT_MS, (long)request->stall_ms);
