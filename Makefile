@@ -74,6 +74,7 @@ GOALS := $(or $(MAKECMDGOALS),all)
 $(GOALS): as-owner ;
 as-owner:
 	@scripts/bootstrap build $(filter test check,$(GOALS))
+	@$(if $(filter test,$(GOALS)),scripts/bootstrap stores || :)
 	@$(AS_OWNER) $(MAKE) $(GOALS)
 else
 
@@ -173,6 +174,7 @@ demo: deps
 
 test:
 	@scripts/bootstrap build test
+	@tests/servers/stores install
 	@$(SUBMAKE) all test-programs
 	@scripts/tools prometheus
 	@scripts/run-tests $(TESTS)

@@ -193,6 +193,29 @@ needs() {
         done
 }
 
+# needs_store NAME [https]: skip unless that object store is up (the file says
+# "stores: NAME" in its first lines).  Sets what tests/servers/stores tells of
+# it (STORE_...) and the environment of its clients (AWS_..., AZURE_...).
+needs_store() {
+        local env=${MOONKEEP_TEST_STORES:-}/env/$1 why=${MOONKEEP_TEST_STORES:-}/why/$1
+        if [ ! -e "$env" ]; then
+                [ ! -e "$why" ] || skip "$(cat "$why")"
+                skip "no $1 is up (MOONKEEP_TEST_STORES)"
+        fi
+        set -a
+        # shellcheck source=/dev/null
+        . "$env"
+        [ "${2:-}" != https ] || STORE_ENDPOINT=$STORE_HTTPS_ENDPOINT
+        if [ "$1" = azurite ]; then
+                export AZURE_STORAGE_ACCOUNT=$STORE_ACCOUNT AZURE_STORAGE_KEY=$STORE_KEY
+        else
+                export AWS_ACCESS_KEY_ID=$STORE_ACCESS_KEY AWS_SECRET_ACCESS_KEY=$STORE_SECRET_KEY
+                export AWS_REGION=$STORE_REGION AWS_ENDPOINT_URL_S3=$STORE_ENDPOINT
+                export AWS_CA_BUNDLE=$STORE_CA_FILE
+        fi
+        set +a
+}
+
 # wait_for SECONDS COMMAND...: until it succeeds.
 wait_for() {
         local deadline=$((SECONDS + $1))
