@@ -100,6 +100,11 @@ struct store_write {
         bool resume;
         /* Filled while it is written, complete with the commit; outlives the sink; or NULL. */
         struct stream_digest *digest;
+        /*
+         * Filled by the commit with what the store then says of the object, as far
+         * as it says it (etag, or size and time); outlives the sink; or NULL.
+         */
+        struct store_stat *made;
 };
 
 #define STORE_EXCLUSIVE_MAX ((size_t)64 * 1024 * 1024)
@@ -120,6 +125,22 @@ int store_remove(struct store *store, const char *key, struct cancel *cancel, st
  */
 int store_sweep(struct store *store, const char *prefix, uint64_t *removed, struct cancel *cancel,
     struct err *err);
+
+/* What a copy was. */
+struct store_copied {
+        struct store_stat made; /* what `to` says of it */
+        bool by_server;         /* its bytes did not come here */
+};
+
+/*
+ * store_copy: copy the object that a listing of `from` has seen as `seen` to
+ * the same key of `to`.  Within one service the server copies it, where it
+ * can; else it is read and written here, counted in progress (may be NULL).
+ * An object that is something else by now is ERR_IO, retryable, and nothing
+ * is written; ERR_NOT_FOUND when it is gone.
+ */
+int store_copy(struct store *from, struct store *to, const char *key, const struct store_stat *seen,
+    struct store_copied *out, struct progress *progress, struct cancel *cancel, struct err *err);
 
 /* A name and a value: of a query, of a header. */
 struct store_pair {

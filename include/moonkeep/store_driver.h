@@ -22,6 +22,14 @@ struct store_ops {
         int (*remove)(struct store *store, const char *key, struct cancel *cancel, struct err *err);
         int (*sweep)(struct store *store, const char *prefix, uint64_t *removed,
             struct cancel *cancel, struct err *err);
+        /*
+         * Let the server copy the object key of `from`, a store of this driver, that
+         * has been listed as seen: 1 when it did, 0 when it has to be read and
+         * written here (another service, no right to), -1.  NULL: 0.
+         */
+        int (*copy)(struct store *to, struct store *from, const char *key,
+            const struct store_stat *seen, struct store_stat *made, struct cancel *cancel,
+            struct err *err);
         /* NULL: ERR_UNSUPPORTED. */
         int (*call)(struct store *store, const struct store_call *call, struct store_answer *answer,
             struct cancel *cancel, struct err *err);
