@@ -47,6 +47,11 @@ end
 --- @return table {number, time}
 function Backup:acquire()
   local number = self.lock:acquire()
+  local excludes = self.store:excludes()
+  if excludes == false then
+    self.ctx:caution("the store \"%s\" knows no create-only writes: nothing keeps another run from "
+      .. "writing backups of %s/%s at the same time", self.store.place, self.system, self.instance)
+  end
   local newest = newest_time(self)
   local time = clock.compact(clock.now())
   if newest and newest:sub(1, #time) == time then
@@ -59,7 +64,7 @@ function Backup:acquire()
       { hint = "set the clock right; if that backup is from the future, move its folder away" })
   end
   -- Where the store cannot exclude, no two runs may share a folder.
-  if not self.store.can.exclusive then
+  if excludes == false then
     time = time .. "-" .. self.ctx.run:match("%w+$")
   end
   return { number = number, time = time }
@@ -89,17 +94,17 @@ end
 
 local CODECS = { zst = "zstd", gz = "gzip" }
 
---- Digest what lies in the store under a key.
-local function digest_stored(self, artifact_name)
-  local source, digest = stream.digest(self.store:read(self.prefix .. artifact_name),
-    self.store.can.whole_digest)
-  do
-    local closing <close> = source
-    stream.drain(closing)
-  end
-  local result = digest:result()
-  result.name, result.codec = artifact_name, "none"
-  return result
+--- A digest for what is going to be stored: the store's sink fills it, so that
+--- a byte is hashed once also where a hash signs it on its way.
+local function new_digest(self)
+  return stream.new_digest(self.store.can.whole_digest)
+end
+
+--- The artifact that a digest tells of.
+local function described(digest, artifact_name, codec)
+  local artifact = digest:result()
+  artifact.name, artifact.codec = artifact_name, codec
+  return artifact
 end
 
 --- Stream a tar into the store as an artifact, with a catalog of its entries.
@@ -117,34 +122,33 @@ function Backup:put_tar(artifact_name, source, options)
 
   local _ <close> = source
   self.store:sweep(self.prefix)
-  local catalog_sink <close> = self.store:create(self.prefix .. catalog_name)
-  local sink <close> = self.store:create(self.prefix .. artifact_name)
+  local digest, catalog_digest = new_digest(self), new_digest(self)
+  local catalog_sink <close> = self.store:create(self.prefix .. catalog_name, { digest = catalog_digest })
+  local sink <close> = self.store:create(self.prefix .. artifact_name, { digest = digest })
   local catalog = stream.catalog(catalog_sink)
-  local digest
   if options.progress then
     source = stream.counted(source, options.progress)
   end
   source = stream.tar_scan(source, catalog, options.watcher)
   source = stream.compress(source, codec, options.level)
-  source, digest = stream.digest(source, self.store.can.whole_digest)
   -- Until it is copied: when it is not, what reads ahead ends before the sinks do.
   local chain <close> = source
   self.lock:held(stream.copy, chain, sink, options.progress)
   stream.commit(catalog_sink)
   stream.commit(sink)
 
-  local artifact = digest:result()
-  artifact.name, artifact.codec, artifact.format = artifact_name, codec, "tar"
-  artifact.catalog = catalog_name
+  local artifact = described(digest, artifact_name, codec)
+  artifact.format, artifact.catalog = "tar", catalog_name
   artifact.entries, artifact.file_bytes = catalog:count()
-  return { artifact, digest_stored(self, catalog_name) }
+  return { artifact, described(catalog_digest, catalog_name, "none") }
 end
 
 --- Store a small text as an artifact.
 --- @return table list of artifacts for the manifest
 function Backup:put_text(artifact_name, text)
-  self.store:put(self.prefix .. artifact_name, text)
-  return { digest_stored(self, artifact_name) }
+  local digest = new_digest(self)
+  self.store:put(self.prefix .. artifact_name, text, { digest = digest })
+  return { described(digest, artifact_name, "none") }
 end
 
 --- The manifest of what was put, not yet published.
@@ -200,7 +204,7 @@ function Backup:publish(book, checked)
     run = self.ctx.run })
   -- Nothing comes after the manifest: what it makes a backup is complete.
   local ok, e = pcall(self.store.put, self.store, self.prefix .. manifest.FILE, manifest.encode(book),
-    { exclusive = true, why = "it makes this a backup" })
+    { exclusive = self.store:excludes() ~= false, why = "it makes this a backup" })
   if not ok then
     -- A crash between writing it and saying so: it is there, and it is ours.
     local entry = failure.is(e, "exists") and { prefix = self.prefix, name = self.name }

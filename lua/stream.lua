@@ -59,11 +59,18 @@ function stream.decompress(source, codec)
     AHEAD_CHUNKS)
 end
 
+--- A digest that one stream will fill: the sink of an object (store:create).
+--- @param whole? boolean also the SHA-256 of all bytes
+--- @return table digest with :result() -> {bytes, part_size, parts, root, sha256}
+function stream.new_digest(whole)
+  return native.digest_new(whole or false)
+end
+
 --- Digest what passes.
 --- @param whole? boolean also the SHA-256 of all bytes
---- @return table source, digest with :result() -> {bytes, part_size, parts, root, sha256}
+--- @return table source, digest as of stream.new_digest
 function stream.digest(source, whole)
-  local digest = native.digest_new(whole or false)
+  local digest = stream.new_digest(whole)
   return native.digest(source, digest), digest
 end
 

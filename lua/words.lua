@@ -49,6 +49,11 @@ function words.split(text)
   return list
 end
 
+--- The text as one word of a shell, for commands that are shown.
+function words.quote(text)
+  return text:match("^[%w%-_./:=@,+]+$") and text or "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
 --- How many letters must be changed, added or dropped to make b of a.
 local function distance(a, b)
   local row = {}

@@ -6,6 +6,7 @@ local failure = require "failure"
 local json = require "json"
 local shelf = require "backup.shelf"
 local stream = require "stream"
+local words = require "words"
 
 local check = {}
 
@@ -27,7 +28,10 @@ function check.source(store, prefix, artifact, options)
   return source
 end
 
+--- Compare presence and sizes.
+--- @return string|nil the name of an artifact that lies in an archive
 local function stat_all(store, prefix, book)
+  local archived
   for _, artifact in ipairs(book.artifacts) do
     local found = store:stat(prefix .. artifact.name)
     if found == nil then
@@ -36,17 +40,24 @@ local function stat_all(store, prefix, book)
       failure.raise("corrupt", ("artifact \"%s%s\" has %d bytes instead of %d"):format(prefix,
         artifact.name, found.size, artifact.bytes))
     end
+    archived = archived or found.archived and artifact.name or nil
   end
+  return archived
 end
 
---- Check a backup against its manifest.  Raises "corrupt" at the first defect.
+--- Check a backup against its manifest.  Raises "corrupt" at the first defect,
+--- "archived" for what has to be brought back from an archive before it can be read.
 --- @param book table the manifest
 --- @param level string "present", "digest" or "content"
 --- @param options? table watchers (artifact name -> watcher, for "content"), progress
 --- @return table {artifacts, bytes, content_bytes}
 function check.backup(store, prefix, book, level, options)
   options = options or {}
-  stat_all(store, prefix, book)
+  local archived = stat_all(store, prefix, book)
+  if archived and level ~= "present" then
+    failure.raise("archived", ("artifact \"%s%s\" lies in an archive"):format(prefix, archived),
+      { hint = "bring it back first, or check sizes alone: --level present" })
+  end
   local sum = { artifacts = #book.artifacts, bytes = 0, content_bytes = 0 }
   for _, artifact in ipairs(book.artifacts) do
     sum.bytes = sum.bytes + artifact.bytes
@@ -73,13 +84,14 @@ end
 function check.record(store, prefix, record)
   local now = clock.now()
   record.format, record.version = "moonkeep-verification", 1
-  record.time, record.store = clock.iso(now), store.url
+  record.time, record.store = clock.iso(now), store.place
   local key = ("%sverifications/%s-%s.json"):format(prefix, clock.compact(now), record.run)
   store:put(key, json.encode(record, 2) .. "\n", { why = "record what was checked" })
   return key
 end
 
---- Verify a backup, and record the outcome, good or bad; a bad one raises.
+--- Verify a backup, and record the outcome, good or bad; a bad one raises.  Of one
+--- that lies in an archive nothing is recorded: it raises "archived".
 --- @param ctx table
 --- @param store table
 --- @param entry table of shelf.find
@@ -113,7 +125,9 @@ function check.verify(ctx, store, entry, level, content)
     check.record(store, entry.prefix, { level = level, result = "bad", error = failure.plain(e), run = ctx.run })
     e = failure.prefix(e, ("the backup %s is not good"):format(entry.name))
     e.code = "corrupt"
-    e.hint = e.hint or "restore from another one: `moonkeep backups --store " .. store.url .. "`"
+    e.hint = e.hint or ("restore from another one: `moonkeep backups --store %s`"):format(words.quote(store.url))
+  elseif e.code == "archived" then
+    e = failure.prefix(e, ("the backup %s is archived, not checked"):format(entry.name))
   end
   error(e, 0)
 end

@@ -4,6 +4,7 @@ local failure = require "failure"
 local json = require "json"
 local manifest = require "backup.manifest"
 local name = require "backup.name"
+local words = require "words"
 
 local shelf = {}
 
@@ -19,7 +20,7 @@ function shelf.verifications(store, entry)
   local records = {}
   for _, key in ipairs(entry.records) do
     local ok, record = pcall(json.decode, store:get(key, RECORD_MAX) or "")
-    if ok and type(record) == "table" and record.store == store.url and record.level
+    if ok and type(record) == "table" and record.store == store.place and record.level
       and shelf.LEVELS[record.level] then
       record.key = key
       records[#records + 1] = record
@@ -54,8 +55,15 @@ end
 
 --- Sum up a backup: its manifest's main facts and what its verifications say.
 local function describe(store, entry)
-  local text = store:get(entry.prefix .. manifest.FILE, manifest.MAX)
-  local ok, value = pcall(manifest.decode, text or "", entry.prefix .. manifest.FILE)
+  local key = entry.prefix .. manifest.FILE
+  local read, text = pcall(store.get, store, key, manifest.MAX)
+  if not read and failure.is(text, "archived") then
+    entry.archived, entry.bytes = true, entry.stored
+    return entry
+  elseif not read then
+    error(text, 0)
+  end
+  local ok, value = pcall(manifest.decode, text or "", key)
   if not ok then
     entry.bad = value.message
     entry.bytes = 0
@@ -80,7 +88,8 @@ end
 --- A folder without a manifest is no backup.
 --- @param store table
 --- @param filter? table {system, instance, time}
---- @return table list of {name, prefix, system, instance, time, bytes, artifacts, verified, bad, partial}
+--- @return table list of {name, prefix, system, instance, time, bytes, artifacts, verified, bad,
+---   partial, archived (some of it has to be brought back from an archive first)}
 function shelf.list(store, filter)
   filter = filter or {}
   local prefix = ""
@@ -91,15 +100,17 @@ function shelf.list(store, filter)
     prefix = prefix .. part .. "/"
   end
   local folders, order = {}, {}
-  for _, object in ipairs(store:list(prefix)) do
+  for object in store:each(prefix) do
     local folder, rest = object.key:match("^([^/]+/[^/]+/%d%d%d%d%d%d%d%dT%d%d%d%d%d%dZ[%w-]*/)(.+)$")
     if folder and not folder:match("^locks/") then
       if folders[folder] == nil then
         local system, instance, time = folder:match("^([^/]+)/([^/]+)/([^/]+)/$")
         folders[folder] = { prefix = folder, name = folder:sub(1, -2), system = system,
-          instance = instance, time = time, records = {} }
+          instance = instance, time = time, records = {}, stored = 0 }
         order[#order + 1] = folders[folder]
       end
+      folders[folder].stored = folders[folder].stored + object.size
+      folders[folder].archived = folders[folder].archived or object.archived or nil
       if rest == manifest.FILE then
         folders[folder].complete = true
       elseif rest:match("^verifications/[^/]+%.json$") then
@@ -125,8 +136,8 @@ function shelf.list(store, filter)
 end
 
 local function none(text, store, why, hint)
-  failure.raise("not_found", ("there is no backup \"%s\" in \"%s\"%s"):format(text, store.url, why or ""),
-    { hint = hint or "`moonkeep backups --store " .. store.url .. "` lists them" })
+  failure.raise("not_found", ("there is no backup \"%s\" in \"%s\"%s"):format(text, store.place, why or ""),
+    { hint = hint or ("`moonkeep backups --store %s` lists them"):format(words.quote(store.url)) })
 end
 
 --- The backup with that name.  `latest` is the newest that is not known to be
@@ -157,15 +168,15 @@ function shelf.find(store, text)
     why = (" (%d there, %s)"):format(#list,
       time == "latest" and "all known to be bad" or "none of them verified here and good")
     if time == "latest-verified" then
-      hint = ("verify one here first: moonkeep verify --store %s %s/%s/latest"):format(store.url,
-        wanted.system, wanted.instance)
+      hint = ("verify one here first: moonkeep verify --store %s %s/%s/latest"):format(
+        words.quote(store.url), wanted.system, wanted.instance)
     end
   elseif exact then
     local times = {}
     for _, entry in ipairs(shelf.list(store, { system = wanted.system, instance = wanted.instance })) do
       times[#times + 1] = entry.name
     end
-    why = require("words").did_you_mean(text, times)
+    why = words.did_you_mean(text, times)
   end
   none(text, store, why, hint)
 end

@@ -17,13 +17,14 @@ local function state_of(entry)
   local said = entry.verified
     and ("verified (%s) %s"):format(text.safe(entry.verified.level), text.safe(entry.verified.time))
     or "not verified"
-  return entry.partial and said .. ", partial" or said
+  return said .. (entry.partial and ", partial" or "") .. (entry.archived and ", archived" or "")
 end
 
 local function plain(entry)
   return { name = entry.name, system = entry.system, instance = entry.instance,
     time = entry.time, bytes = entry.bytes, artifacts = entry.artifacts, run = entry.run,
-    verified = entry.verified, bad = entry.bad, partial = entry.partial }
+    verified = entry.verified, bad = entry.bad, partial = entry.partial,
+    archived = entry.archived }
 end
 
 --- List the backups in a store.

@@ -136,6 +136,8 @@ function show.warn(self, event)
   end
 end
 
+show.caution = show.warn
+
 function show.failed(self, event)
   stop_live(self)
   local e = event.outcome.error -- in its plain form
@@ -191,7 +193,7 @@ function show.plan(self, event)
 end
 
 --- The level of an event in the log; those that are not here are "info".
-local LEVELS = { warn = "warn", failed = "error", cleanup_fail = "error", undo_fail = "error",
+local LEVELS = { warn = "warn", caution = "warn", failed = "error", cleanup_fail = "error", undo_fail = "error",
   step_fail = "error" }
 
 --- The event as a line of the log.
@@ -215,7 +217,7 @@ function Ui:event(event)
   if self.options.log_format == "json" then
     if event.kind == "begin" then
       self.run, self.recipe, self.values = event.run, event.recipe, event.values
-    elseif event.kind == "warn" then
+    elseif event.kind == "warn" or event.kind == "caution" then
       self.warnings[#self.warnings + 1] = failure.plain(event.error)
     end
     log_event(self, event)

@@ -2,12 +2,9 @@
 
 local definition = require "recipe.definition"
 local params = require "recipe.params"
+local words = require "words"
 
 local command = {}
-
-local function quote(text)
-  return text:match("^[%w%-_./:=@,+]+$") and text or "'" .. text:gsub("'", "'\\''") .. "'"
-end
 
 --- The command line that would start such a run again.
 --- @param summary table {recipe, params}
@@ -30,7 +27,7 @@ function command.of(summary)
       parts[#parts + 1] = "--no-" .. option
     else
       for _, one in ipairs(params.texts(specs[name], value)) do
-        parts[#parts + 1] = "--" .. option .. " " .. quote(one)
+        parts[#parts + 1] = "--" .. option .. " " .. words.quote(one)
       end
     end
   end

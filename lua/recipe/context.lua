@@ -316,6 +316,11 @@ function Context:warned()
   return (self._run.warnings or 0) > 0
 end
 
+--- Warn of something that is no failure: the run's outcome stays what it is.
+function Context:caution(text, ...)
+  self._run.ui:event { kind = "caution", error = failure.new("unsupported", text:format(...)) }
+end
+
 --- Tell the operator something; not a result.
 function Context:say(text, ...)
   self._run.ui:event { kind = "say", text = text:format(...) }

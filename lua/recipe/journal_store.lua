@@ -115,8 +115,14 @@ end
 --- Write an event as an object of its own; raises "exists" when somebody else
 --- goes on with the same run.
 function Medium:append(seq, line)
-  aside(self.store.put, self.store, ("%s%08d.json"):format(prefix(self.run), seq), line .. "\n",
-    { exclusive = true })
+  local key = ("%s%08d.json"):format(prefix(self.run), seq)
+  aside(function()
+    local excludes = self.store:excludes() ~= false
+    if not excludes and self.store:stat(key) then
+      failure.raise("exists", ("cannot write \"%s\": it exists"):format(key))
+    end
+    self.store:put(key, line .. "\n", { exclusive = excludes })
+  end)
 end
 
 --- What would be remembered apart would lie in the same store.

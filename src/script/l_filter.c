@@ -124,6 +124,7 @@ count_progress(lua_State *L)
 
 struct digest_box {
         struct stream_digest *digest;
+        bool taken; /* by a stream, which fills it from another thread */
 };
 
 static void
@@ -184,9 +185,14 @@ digest_result(lua_State *L)
 }
 
 struct stream_digest *
-lx_digest_check(lua_State *L, int arg)
+lx_digest_take(lua_State *L, int arg)
 {
-        return ((struct digest_box *)lx_check(L, arg, &digest_class))->digest;
+        struct digest_box *box = lx_check(L, arg, &digest_class);
+
+        if (box->digest == NULL || box->taken)
+                lx_fail(L, ERR_RECIPE, "the digest belongs to another stream already");
+        box->taken = true;
+        return box->digest;
 }
 
 /* digest_new(whole) -> digest */
@@ -208,10 +214,10 @@ digest_new(lua_State *L)
 static int
 digest(lua_State *L)
 {
-        struct stream_digest *into = lx_digest_check(L, 2);
         struct err err;
 
         struct lx_source *inner = lx_source_check(L, 1);
+        struct stream_digest *into = lx_digest_take(L, 2);
         struct lx_source *outer = lx_source_filter(L, 1, 2);
         err_init(&err);
         return acquired(L, outer, hash_source(lx_source_take(inner), into, &err), &err);

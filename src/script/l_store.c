@@ -1,17 +1,16 @@
 /*
  * _store: stores.  Everything that may wait is a job.
  */
+#include "l_store.h"
+
 #include <string.h>
 
 #include "l_stream.h"
 #include "lx.h"
 #include "moonkeep/mem_io.h"
-#include "moonkeep/store.h"
-#include "task.h"
 
-/* Bound on the keys of one listing, and on their text. */
-#define LIST_MAX 1000000
-#define LIST_TEXT_MAX ((size_t)256 * 1024 * 1024)
+/* Bound on the keys of one list, and what is known of them. */
+#define LIST_BYTES_MAX ((size_t)256 * 1024 * 1024)
 
 struct store_box {
         struct store *store;
@@ -29,35 +28,27 @@ store_close(void *object)
 static const luaL_Reg store_methods[];
 static const struct lx_class store_class = { "moonkeep.store", store_close, store_methods, false };
 
-static struct store *
-check_store(lua_State *L)
+struct store *
+lx_store_check(lua_State *L, int arg)
 {
-        return ((struct store_box *)lx_check(L, 1, &store_class))->store;
+        return ((struct store_box *)lx_check(L, arg, &store_class))->store;
 }
 
-/* A store operation as a job. */
-struct op {
-        struct lx_job lj;
-        struct store *store;
-        const char *key; /* anchored on the task's stack */
-        bool flag;       /* shallow, exclusive */
-        uint64_t offset;
-        uint64_t length;
-        const char *data; /* anchored on the task's stack */
-        size_t data_len;
-
-        struct store_stat stat;
-        struct buf bytes;
-        uint64_t count;
-        struct cancel *token; /* of the stream that is made */
-        struct source *src;
-        struct sink *sink;
-};
-
-static void
-op_close(void *object)
+const char *
+lx_store_key(lua_State *L, int arg)
 {
-        struct op *op = object;
+        size_t len;
+        const char *key = luaL_checklstring(L, arg, &len);
+
+        if (strlen(key) != len)
+                lx_fail(L, ERR_INVALID, "a key must not hold a NUL");
+        return key;
+}
+
+void
+lx_store_op_close(void *object)
+{
+        struct lx_store_op *op = object;
 
         source_free(op->src);
         sink_free(op->sink);
@@ -65,63 +56,100 @@ op_close(void *object)
         op->sink = NULL;
         cancel_unref(op->token);
         op->token = NULL;
+        store_batch_free(&op->batch);
         buf_free(&op->bytes);
 }
 
-static const struct lx_class op_class = { "moonkeep.store.op", op_close, NULL, false };
+static const struct lx_class op_class = { "moonkeep.store.op", lx_store_op_close, NULL, false };
 
-static struct op *
-new_op(lua_State *L, int (*run)(struct job *job, struct err *err),
+struct lx_store_op *
+lx_store_op(lua_State *L, int (*run)(struct job *job, struct err *err),
     int (*push)(lua_State *L, struct lx_job *lj))
 {
-        struct store *store = check_store(L);
-        size_t len;
-        const char *key = luaL_checklstring(L, 2, &len);
+        struct store *store = lx_store_check(L, 1);
+        const char *key = lx_store_key(L, 2);
+        struct lx_store_op *op = lx_new(L, &op_class, sizeof(*op));
 
-        if (strlen(key) != len)
-                lx_fail(L, ERR_INVALID, "a key must not hold a NUL");
-        struct op *op = lx_new(L, &op_class, sizeof(*op));
         op->store = store;
         op->key = key;
         op->length = UINT64_MAX;
         op->lj.job.run = run;
         op->lj.push = push;
-        buf_init(&op->bytes, LIST_TEXT_MAX);
+        store_batch_init(&op->batch, LIST_BYTES_MAX);
         return op;
 }
 
-static int
-wait_op(lua_State *L, struct op *op)
+int
+lx_store_wait(lua_State *L, struct lx_store_op *op)
 {
         return lx_job_wait(L, -1, &op->lj);
 }
 
-/* store:url() -> text */
+void
+lx_store_write(lua_State *L, int arg, struct store_write *out)
+{
+        if (lua_isnoneornil(L, arg)) {
+                lua_pushnil(L);
+                return;
+        }
+        luaL_checktype(L, arg, LUA_TTABLE);
+        out->exclusive = lx_field_bool(L, arg, "exclusive", false);
+        out->resume = lx_field_bool(L, arg, "resume", false);
+        if (lua_getfield(L, arg, "digest") != LUA_TNIL)
+                out->digest = lx_digest_take(L, -1);
+}
+
+void
+lx_store_push_stat(lua_State *L, const struct store_stat *stat)
+{
+        lua_pushinteger(L, (lua_Integer)stat->size);
+        lua_setfield(L, -2, "size");
+        lua_pushinteger(L, stat->mtime_ms);
+        lua_setfield(L, -2, "mtime");
+        if (stat->etag[0] != '\0') {
+                lua_pushstring(L, stat->etag);
+                lua_setfield(L, -2, "etag");
+        }
+        lua_pushboolean(L, stat->archived);
+        lua_setfield(L, -2, "archived");
+}
+
+/* store:url() -> text: it opens the same store */
 static int
 url(lua_State *L)
 {
-        lua_pushstring(L, store_url(check_store(L)));
+        lua_pushstring(L, store_url(lx_store_check(L, 1)));
         return 1;
 }
 
-/* store:can() -> {exclusive, whole_digest} */
+/* store:place() -> text: which place that is, however it is reached */
+static int
+place(lua_State *L)
+{
+        lua_pushstring(L, store_place(lx_store_check(L, 1)));
+        return 1;
+}
+
+/* store:can() -> {exclusive, whole_digest, probe} */
 static int
 can(lua_State *L)
 {
-        unsigned has = store_capabilities(check_store(L));
+        unsigned has = store_capabilities(lx_store_check(L, 1));
 
-        lua_createtable(L, 0, 2);
+        lua_createtable(L, 0, 3);
         lua_pushboolean(L, (has & STORE_EXCLUSIVE) != 0);
         lua_setfield(L, -2, "exclusive");
         lua_pushboolean(L, (has & STORE_WHOLE_DIGEST) != 0);
         lua_setfield(L, -2, "whole_digest");
+        lua_pushboolean(L, (has & STORE_PROBE) != 0);
+        lua_setfield(L, -2, "probe");
         return 1;
 }
 
 static int
 stat_run(struct job *job, struct err *err)
 {
-        struct op *op = (struct op *)job;
+        struct lx_store_op *op = (struct lx_store_op *)job;
 
         op->count = 1;
         if (store_stat(op->store, op->key, &op->stat, job->cancel, err) == 0)
@@ -135,175 +163,26 @@ stat_run(struct job *job, struct err *err)
 static int
 stat_push(lua_State *L, struct lx_job *lj)
 {
-        const struct op *op = (struct op *)lj;
+        const struct lx_store_op *op = (struct lx_store_op *)lj;
 
         if (op->count == 0)
                 return 0;
-        lua_createtable(L, 0, 2);
-        lua_pushinteger(L, (lua_Integer)op->stat.size);
-        lua_setfield(L, -2, "size");
-        lua_pushinteger(L, op->stat.mtime_ms);
-        lua_setfield(L, -2, "mtime");
+        lua_createtable(L, 0, 4);
+        lx_store_push_stat(L, &op->stat);
         return 1;
 }
 
-/* store:stat(key) -> {size, mtime}, or nil when there is no such key; waits */
+/* store:stat(key) -> {size, mtime, etag, archived}, or nil when there is no such key; waits */
 static int
 stat_key(lua_State *L)
 {
-        return wait_op(L, new_op(L, stat_run, stat_push));
-}
-
-/* One listed key in op->bytes: the stat, then the name and a NUL. */
-static int
-collect(void *arg, const char *key, const struct store_stat *stat, struct err *err)
-{
-        static const struct store_stat none = { .size = UINT64_MAX };
-        struct op *op = arg;
-
-        if (++op->count > LIST_MAX)
-                return err_set(err, ERR_TOO_BIG, "more than %d keys", LIST_MAX);
-        if (buf_add(&op->bytes, stat != NULL ? stat : &none, sizeof(none), err) != 0)
-                return -1;
-        return buf_add(&op->bytes, key, strlen(key) + 1, err);
-}
-
-static int
-list_run(struct job *job, struct err *err)
-{
-        struct op *op = (struct op *)job;
-
-        return store_list(op->store, op->key, op->flag, collect, op, job->cancel, err);
-}
-
-static int
-list_push(lua_State *L, struct lx_job *lj)
-{
-        struct op *op = (struct op *)lj;
-        const char *at = op->bytes.data;
-
-        lua_createtable(L, (int)op->count, 0);
-        for (uint64_t idx = 1; idx <= op->count; idx++) {
-                struct store_stat stat;
-                memcpy(&stat, at, sizeof(stat));
-                at += sizeof(stat);
-                lua_createtable(L, 0, 3);
-                lua_pushstring(L, at);
-                lua_setfield(L, -2, "key");
-                if (stat.size != UINT64_MAX) {
-                        lua_pushinteger(L, (lua_Integer)stat.size);
-                        lua_setfield(L, -2, "size");
-                        lua_pushinteger(L, stat.mtime_ms);
-                        lua_setfield(L, -2, "mtime");
-                }
-                lua_rawseti(L, -2, (lua_Integer)idx);
-                at += strlen(at) + 1;
-        }
-        op_close(op);
-        return 1;
-}
-
-/* store:list(prefix, shallow) -> list of {key, size, mtime}; folded names end in "/"; waits */
-static int
-list(lua_State *L)
-{
-        bool shallow = lua_toboolean(L, 3);
-        struct op *op = new_op(L, list_run, list_push);
-
-        op->flag = shallow;
-        return wait_op(L, op);
-}
-
-static int
-read_run(struct job *job, struct err *err)
-{
-        struct op *op = (struct op *)job;
-
-        op->src = store_read(op->store, op->key, op->offset, op->length, op->token, err);
-        return op->src != NULL ? 0 : -1;
-}
-
-static int
-read_push(lua_State *L, struct lx_job *lj)
-{
-        struct op *op = (struct op *)lj;
-        struct lx_source *source = lx_source_new(L, 1);
-
-        cancel_unref(source->token);
-        source->token = op->token;
-        source->src = op->src;
-        op->token = NULL;
-        op->src = NULL;
-        return 1;
-}
-
-static struct cancel *
-stream_token(lua_State *L)
-{
-        struct err err;
-
-        err_init(&err);
-        struct cancel *token = cancel_new(task_token(L), &err);
-        if (token == NULL)
-                lx_raise(L, &err);
-        return token;
-}
-
-/* store:read(key, offset, length) -> source; waits */
-static int
-read_key(lua_State *L)
-{
-        lua_Integer offset = luaL_optinteger(L, 3, 0);
-        lua_Integer length = luaL_optinteger(L, 4, -1);
-        struct op *op = new_op(L, read_run, read_push);
-
-        op->offset = (uint64_t)offset;
-        op->length = length < 0 ? UINT64_MAX : (uint64_t)length;
-        op->token = stream_token(L);
-        return wait_op(L, op);
-}
-
-static int
-create_run(struct job *job, struct err *err)
-{
-        struct op *op = (struct op *)job;
-
-        const struct store_write how = { .exclusive = op->flag };
-
-        op->sink = store_create(op->store, op->key, &how, op->token, err);
-        return op->sink != NULL ? 0 : -1;
-}
-
-static int
-create_push(lua_State *L, struct lx_job *lj)
-{
-        struct op *op = (struct op *)lj;
-        struct lx_sink *sink = lx_sink_new(L, 1);
-
-        cancel_unref(sink->token);
-        sink->token = op->token;
-        sink->sink = op->sink;
-        op->token = NULL;
-        op->sink = NULL;
-        return 1;
-}
-
-/* store:create(key, exclusive) -> sink; waits */
-static int
-create(lua_State *L)
-{
-        bool exclusive = lua_toboolean(L, 3);
-        struct op *op = new_op(L, create_run, create_push);
-
-        op->flag = exclusive;
-        op->token = stream_token(L);
-        return wait_op(L, op);
+        return lx_store_wait(L, lx_store_op(L, stat_run, stat_push));
 }
 
 static int
 get_run(struct job *job, struct err *err)
 {
-        struct op *op = (struct op *)job;
+        struct lx_store_op *op = (struct lx_store_op *)job;
         struct source *src = store_read(op->store, op->key, 0, UINT64_MAX, job->cancel, err);
 
         op->count = 1;
@@ -326,12 +205,12 @@ get_run(struct job *job, struct err *err)
 static int
 get_push(lua_State *L, struct lx_job *lj)
 {
-        struct op *op = (struct op *)lj;
+        struct lx_store_op *op = (struct lx_store_op *)lj;
 
         if (op->count == 0)
                 return 0;
         lua_pushlstring(L, op->bytes.data != NULL ? op->bytes.data : "", op->bytes.len);
-        op_close(op);
+        lx_store_op_close(op);
         return 1;
 }
 
@@ -340,18 +219,17 @@ static int
 get(lua_State *L)
 {
         lua_Integer max = luaL_checkinteger(L, 3);
-        struct op *op = new_op(L, get_run, get_push);
+        struct lx_store_op *op = lx_store_op(L, get_run, get_push);
 
         buf_init(&op->bytes, max > 0 ? (size_t)max : 0);
-        return wait_op(L, op);
+        return lx_store_wait(L, op);
 }
 
 static int
 put_run(struct job *job, struct err *err)
 {
-        struct op *op = (struct op *)job;
-        const struct store_write how = { .exclusive = op->flag };
-        struct sink *sink = store_create(op->store, op->key, &how, job->cancel, err);
+        struct lx_store_op *op = (struct lx_store_op *)job;
+        struct sink *sink = store_create(op->store, op->key, &op->how, job->cancel, err);
 
         int result = sink != NULL && sink_write(sink, op->data, op->data_len, err) == 0 &&
                              sink_commit(sink, err) == 0
@@ -361,25 +239,26 @@ put_run(struct job *job, struct err *err)
         return result;
 }
 
-/* store:put(key, bytes, exclusive): atomically; waits */
+/* store:put(key, bytes, {exclusive, digest}): atomically; waits */
 static int
 put(lua_State *L)
 {
+        struct store_write how = { 0 };
         size_t len;
         const char *data = luaL_checklstring(L, 3, &len);
-        bool exclusive = lua_toboolean(L, 4);
-        struct op *op = new_op(L, put_run, NULL);
 
+        lx_store_write(L, 4, &how);
+        struct lx_store_op *op = lx_store_op(L, put_run, NULL);
         op->data = data;
         op->data_len = len;
-        op->flag = exclusive;
-        return wait_op(L, op);
+        op->how = how;
+        return lx_store_wait(L, op);
 }
 
 static int
 remove_run(struct job *job, struct err *err)
 {
-        struct op *op = (struct op *)job;
+        struct lx_store_op *op = (struct lx_store_op *)job;
 
         return store_remove(op->store, op->key, job->cancel, err);
 }
@@ -388,13 +267,13 @@ remove_run(struct job *job, struct err *err)
 static int
 remove_key(lua_State *L)
 {
-        return wait_op(L, new_op(L, remove_run, NULL));
+        return lx_store_wait(L, lx_store_op(L, remove_run, NULL));
 }
 
 static int
 sweep_run(struct job *job, struct err *err)
 {
-        struct op *op = (struct op *)job;
+        struct lx_store_op *op = (struct lx_store_op *)job;
 
         return store_sweep(op->store, op->key, &op->count, job->cancel, err);
 }
@@ -402,7 +281,7 @@ sweep_run(struct job *job, struct err *err)
 static int
 sweep_push(lua_State *L, struct lx_job *lj)
 {
-        lua_pushinteger(L, (lua_Integer)((struct op *)lj)->count);
+        lua_pushinteger(L, (lua_Integer)((struct lx_store_op *)lj)->count);
         return 1;
 }
 
@@ -410,20 +289,23 @@ sweep_push(lua_State *L, struct lx_job *lj)
 static int
 sweep(lua_State *L)
 {
-        return wait_op(L, new_op(L, sweep_run, sweep_push));
+        return lx_store_wait(L, lx_store_op(L, sweep_run, sweep_push));
 }
 
 static const luaL_Reg store_methods[] = {
         { "url", url },
+        { "place", place },
         { "can", can },
         { "stat", stat_key },
-        { "list", list },
-        { "read", read_key },
-        { "create", create },
+        { "list", lx_store_list },
+        { "walk", lx_store_walk },
+        { "read", lx_store_read },
+        { "create", lx_store_create },
         { "get", get },
         { "put", put },
         { "remove", remove_key },
         { "sweep", sweep },
+        { "call", lx_store_call },
         { NULL, NULL },
 };
 

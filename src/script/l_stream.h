@@ -62,7 +62,12 @@ void lx_sink_unpin(struct lx_sink *sink);
 
 /* Objects that streams refer to.  [raise] */
 struct progress *lx_progress_opt(lua_State *L, int arg);
-struct stream_digest *lx_digest_check(lua_State *L, int arg);
+
+/*
+ * lx_digest_take: the unused digest at arg, for the one stream that fills it; it
+ * has to be anchored for as long.  [raises]
+ */
+struct stream_digest *lx_digest_take(lua_State *L, int arg);
 
 /*
  * lx_watcher: the watcher made of the catalog or TSDB check at arg, or zeroed

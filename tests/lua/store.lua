@@ -71,6 +71,94 @@ test["a stream shows nothing before its commit, and reads parts"] = function(t)
   t.raises("not_found", "", place.read, place, "a/c")
 end
 
+test["a listing in batches has every key once, however many, and ends early when it is left"] = function(t)
+  local place = store.open(t.dir() .. "/new")
+  t.raises("not_found", "", function()
+    for _ in place:each("") do end
+  end)
+  for index = 1, 2500 do
+    fs.make_dirs(place.place .. "/a")
+    fs.write(("%s/a/%05d"):format(place.place, index), "x")
+  end
+  place:put("b", "")
+  local keys, last = 0, ""
+  for entry in place:each("") do
+    t.check(entry.key > last)
+    keys, last = keys + 1, entry.key
+  end
+  t.equal({ keys, last }, { 2501, "b" })
+  local folded = {}
+  for entry in place:each("", true) do
+    folded[#folded + 1] = entry.key
+  end
+  t.equal(folded, { "a/", "b" })
+  local seen = 0
+  for _ in place:each("a/") do
+    seen = seen + 1
+    if seen == 1200 then
+      break
+    end
+  end
+  t.equal(seen, 1200)
+  t.raises("invalid", "", function()
+    for _ in place:each("a") do end
+  end)
+  local walk = place._handle:walk("a/", false)
+  walk:close()
+  walk:close()
+  t.raises("recipe", "closed", walk.next, walk)
+end
+
+test["a listing that another task waits for is closed behind its back"] = function(t)
+  local place = store.open(t.dir())
+  place:put("a", "x")
+  local walk = place._handle:walk("", false)
+  local handle = require("_task").spawn(function() return walk:next() end)
+  local other = require("_task").spawn(function() return pcall(walk.next, walk) end)
+  local _, ok, e = other:wait()
+  t.check(ok == true or e.code == "recipe")
+  walk:close()
+  t.check(handle:wait())
+  t.raises("recipe", "closed", walk.next, walk)
+end
+
+test["a digest is filled by the sink, complete with the commit, and taken once"] = function(t)
+  local place = store.open(t.dir())
+  local digest = stream.new_digest(true)
+  local sink <close> = place:create("a", { digest = digest })
+  stream.copy(stream.from_string("abc"), sink)
+  t.raises("recipe", "", digest.result, digest)
+  stream.commit(sink)
+  local abc = require("digest").sha256("abc")
+  t.equal(digest:result().sha256, abc)
+  t.equal(digest:result().parts, { abc })
+  t.raises("recipe", "another stream", place.create, place, "b", { digest = digest })
+  t.raises("recipe", "another stream", require("_stream").digest, stream.from_string("x"), digest)
+  local second = stream.new_digest()
+  place:put("c", "abc", { digest = second })
+  t.equal({ second:result().bytes, second:result().sha256 }, { 3, nil })
+  -- What is dropped instead of committed has no digest.
+  local third = stream.new_digest()
+  do
+    local dropped <close> = place:create("d", { digest = third })
+    stream.copy(stream.from_string("abc"), dropped)
+  end
+  t.raises("recipe", "", third.result, third)
+end
+
+test["a call in a store's own protocol needs a store that speaks one"] = function(t)
+  local place = store.open(t.dir())
+  t.raises("unsupported", "speaks no such protocol", place.call, place,
+    { method = "GET", query = { list = "1", n = 3 }, headers = { a = "b", c = require("_secret").new("hidden") } })
+  for _, request in ipairs {
+    {}, { method = "GET", query = { [1] = "a" } }, { method = "GET", query = { a = {} } },
+    { method = "GET", query = { a = require("_secret").new("hidden") } }, { method = "G\0ET" },
+    { method = "GET", headers = "a" }, { method = "GET", body = {} }, { method = "GET", max = -1 },
+  } do
+    t.raises("recipe", "", place.call, place, request)
+  end
+end
+
 test["keys that are no keys are refused by everything"] = function(t)
   local place = store.open(t.dir())
   for _, key in ipairs { "", "/a", "a//b", "../a", "a/../b", ".", "a/.", "a\0b", ("x"):rep(2000), "a/" } do
@@ -119,7 +207,9 @@ test["a store says its address and what it can"] = function(t)
   local dir = t.dir()
   local place = store.open("file:" .. dir)
   t.equal(place.url, dir)
-  t.equal(place.can, { exclusive = true, whole_digest = true })
+  t.equal(place.place, dir)
+  t.equal(place.can, { exclusive = true, probe = false, whole_digest = true })
+  t.equal(place:excludes(), true)
 end
 
 test["a cancel reaches a store's work"] = function(t)
