@@ -40,6 +40,9 @@ struct http_request {
         const void *payload; /* borrowed until done, instead of body; or NULL */
         size_t payload_len;
         bool may_repeat;       /* a POST or PATCH that does no harm when it comes twice */
+        bool once;             /* no method of those, and does harm when it comes twice */
+        bool large;            /* megabytes in either direction: larger buffers pay off */
+        bool *sent;            /* set when the server may have seen it; or NULL */
         http_body_fn *on_body; /* NULL: the body is collected in the answer */
         void *body_arg;
         size_t answer_max; /* bytes of a collected body; more is ERR_TOO_BIG */
@@ -70,7 +73,7 @@ typedef void http_done_fn(void *arg, struct http_answer *answer, const struct er
  * Certificates are always verified.  Proxies are those of the environment
  * (http_proxy, HTTPS_PROXY, NO_PROXY ...), none for a unix socket.  POST and
  * PATCH are never sent twice unless they may_repeat; others may be when a kept
- * connection is dead.
+ * connection is dead, unless they are `once`.
  *
  * ERR_USAGE: a URL that is not http or https, or has a user or password in
  * it, a method or header that HTTP cannot carry.  A refused connection is
@@ -90,10 +93,14 @@ int http_start(struct loop *loop, struct http_request *request, struct cancel *c
 int http_call(struct http_request *request, struct cancel *cancel, struct http_answer *answer,
     struct err *err);
 
+/* http_end_all: end all requests of the loop with that error; done is called before it returns. */
+void http_end_all(struct loop *loop, const struct err *err);
+
 /* http_answer_header: the value of the first header of that name (lower case), or NULL. */
 const char *http_answer_header(const struct http_answer *answer, const char *name);
 
-/* http_request_header: add a header, with a copy of value; secret (referenced) instead of it. */
+/* http_request_header: add a header, with a copy of value; or with a secret, and value (or NULL)
+ * as its prefix. */
 int http_request_header(struct http_request *request, const char *name, const char *value,
     struct secret *secret, struct err *err);
 

@@ -46,6 +46,16 @@ transfer_free(struct transfer *transfer)
         mem_free(transfer);
 }
 
+static bool
+was_sent(const struct transfer *transfer)
+{
+        long bytes = 0;
+
+        /* When in doubt, yes. */
+        return curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &bytes) != CURLE_OK ||
+               bytes > 0;
+}
+
 /* The one end of every transfer that was started. */
 static void
 finish(struct transfer *transfer, const struct err *err)
@@ -57,8 +67,13 @@ finish(struct transfer *transfer, const struct err *err)
                     transfer->answer.status, transfer->answer.body.len);
         else
                 log_msg(LOG_DEBUG, "%s", err->msg);
+        if (transfer->request.sent != NULL && was_sent(transfer))
+                *transfer->request.sent = true;
         curl_multi_remove_handle(loop->multi, transfer->easy);
         loop->transfers--;
+        *transfer->link = transfer->next;
+        if (transfer->next != NULL)
+                transfer->next->link = transfer->link;
         if (err == NULL)
                 transfer->done(transfer->arg, &transfer->answer, NULL);
         else
@@ -200,11 +215,23 @@ http_start(struct loop *loop, struct http_request *request, struct cancel *cance
                 goto fail;
         }
         loop->transfers++;
+        transfer->next = loop->transfer_list;
+        transfer->link = &loop->transfer_list;
+        if (transfer->next != NULL)
+                transfer->next->link = &transfer->next;
+        loop->transfer_list = transfer;
         return 0;
 
 fail:
         transfer_free(transfer);
         return -1;
+}
+
+void
+http_end_all(struct loop *loop, const struct err *err)
+{
+        while (loop->transfer_list != NULL)
+                finish(loop->transfer_list, err);
 }
 
 int

@@ -19,6 +19,16 @@ http_answer_clear(struct http_answer *answer)
         memset(answer, 0, sizeof(*answer));
 }
 
+const char *
+http_answer_header(const struct http_answer *answer, const char *name)
+{
+        for (size_t idx = 0; idx < answer->header_count; idx++) {
+                if (strcmp(answer->headers[idx].name, name) == 0)
+                        return answer->headers[idx].value;
+        }
+        return NULL;
+}
+
 static int
 make_room(struct transfer *transfer, struct err *err)
 {
@@ -120,9 +130,15 @@ size_t
 http_on_body(char *data, size_t size, size_t count, void *arg)
 {
         struct transfer *transfer = arg;
-        struct buf *body = &transfer->answer.body;
+        struct http_answer *answer = &transfer->answer;
+        struct buf *body = &answer->body;
         size_t len = size * count;
 
+        if (transfer->request.on_body != NULL && answer->status >= 200 && answer->status < 300) {
+                int rc = transfer->request.on_body(
+                    transfer->request.body_arg, answer, data, len, &transfer->err);
+                return rc == 0 ? len : 0;
+        }
         if (len > body->max - body->len) {
                 err_set(&transfer->err, ERR_TOO_BIG,
                     "cannot %s \"%s\": the answer is larger than %zu bytes",

@@ -138,12 +138,8 @@ is_open_ended(const struct transfer *transfer)
         if (strcmp(transfer->request.method, "HEAD") == 0 || answer->status == 204 ||
             answer->status >= 300)
                 return false;
-        for (size_t idx = 0; idx < answer->header_count; idx++) {
-                const char *name = answer->headers[idx].name;
-                if (strcmp(name, "content-length") == 0 || strcmp(name, "transfer-encoding") == 0)
-                        return false;
-        }
-        return true;
+        return http_answer_header(answer, "content-length") == NULL &&
+               http_answer_header(answer, "transfer-encoding") == NULL;
 }
 
 static int

@@ -11,6 +11,7 @@
 
 struct transfer {
         struct loop *loop;
+        struct transfer *next, **link; /* of the loop's list */
         struct http_request request;
         struct url url;
         char *name; /* for messages: the URL without its query */

@@ -11,6 +11,10 @@
 #define METHOD_MAX 32
 #define HEADER_MAX ((size_t)128 * 1024)
 
+/* libcurl's buffers for large bodies: fewer, larger reads and writes.  The most it reads at once.
+ */
+#define LARGE_BUFFER 524288L
+
 /* The characters of a method or header name: RFC 9110, "token". */
 static bool
 is_token(const char *text)
@@ -71,6 +75,36 @@ http_check_request(const struct http_request *request, struct err *err)
 }
 
 /* Headers. */
+
+int
+http_request_header(struct http_request *request, const char *name, const char *value,
+    struct secret *secret, struct err *err)
+{
+        struct http_header header = { 0 };
+        size_t count = request->header_count;
+
+        struct http_header *headers =
+            mem_realloc(request->headers, (count + 1) * sizeof(*headers), err);
+        if (headers == NULL)
+                return -1;
+        request->headers = headers;
+        header.name = mem_strdup(name, err);
+        if (header.name == NULL)
+                return -1;
+        char *copy = value != NULL ? mem_strdup(value, err) : NULL;
+        if (value != NULL && copy == NULL) {
+                mem_free(header.name);
+                return -1;
+        }
+        if (secret != NULL) {
+                header.value_prefix = copy;
+                header.secret = secret_ref(secret);
+        } else {
+                header.value = copy;
+        }
+        headers[request->header_count++] = header;
+        return 0;
+}
 
 static int
 append_line(struct transfer *transfer, const char *line, struct err *err)
@@ -168,7 +202,9 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 static CURLcode
 set_method(CURL *easy, const struct http_request *request)
 {
-        bool has_body = request->body != NULL || strcmp(request->method, "POST") == 0 ||
+        const void *body = request->payload != NULL ? request->payload : request->body;
+        size_t len = request->payload != NULL ? request->payload_len : request->body_len;
+        bool has_body = body != NULL || strcmp(request->method, "POST") == 0 ||
                         strcmp(request->method, "PUT") == 0 ||
                         strcmp(request->method, "PATCH") == 0;
         CURLcode rc = CURLE_OK;
@@ -177,15 +213,23 @@ set_method(CURL *easy, const struct http_request *request)
                 return curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
         if (has_body) {
                 /* The size first: without it libcurl measures the body as a string. */
-                rc = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                    request->body != NULL ? (curl_off_t)request->body_len : 0);
+                rc = curl_easy_setopt(
+                    easy, CURLOPT_POSTFIELDSIZE_LARGE, body != NULL ? (curl_off_t)len : 0);
                 if (rc == CURLE_OK)
-                        rc = curl_easy_setopt(
-                            easy, CURLOPT_POSTFIELDS, request->body != NULL ? request->body : "");
+                        rc = curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body != NULL ? body : "");
         }
         if (rc == CURLE_OK)
                 rc = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
         return rc;
+}
+
+static bool
+needs_new_connection(const struct http_request *request)
+{
+        bool is_plain =
+            strcmp(request->method, "POST") != 0 && strcmp(request->method, "PATCH") != 0;
+
+        return is_plain ? request->once : !request->may_repeat;
 }
 
 #define SET(option, value)                                                                         \
@@ -220,8 +264,16 @@ set_options(struct transfer *transfer)
          * pool turns out to be dead.  What may have an effect twice gets a
          * connection that is new.
          */
-        if (strcmp(request->method, "POST") == 0 || strcmp(request->method, "PATCH") == 0)
+        if (needs_new_connection(request))
                 SET(CURLOPT_FRESH_CONNECT, 1L);
+        if (request->large) {
+                SET(CURLOPT_BUFFERSIZE, LARGE_BUFFER);
+                SET(CURLOPT_UPLOAD_BUFFERSIZE, LARGE_BUFFER);
+        }
+        /* What vanished without a word (a firewall that forgot us) is noticed between requests. */
+        SET(CURLOPT_TCP_KEEPALIVE, 1L);
+        SET(CURLOPT_TCP_KEEPIDLE, 30L);
+        SET(CURLOPT_TCP_KEEPINTVL, 10L);
 
         SET(CURLOPT_SSL_VERIFYPEER, 1L);
         SET(CURLOPT_SSL_VERIFYHOST, 2L);

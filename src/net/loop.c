@@ -257,13 +257,17 @@ static int
 call_due(struct loop *loop, unsigned *called, struct err *err)
 {
         *called = job_pool_run(loop);
-        *called += timers_run(loop);
+        /*
+         * Before the timers: what has come while nobody looked is progress, not
+         * a stall.
+         */
         if (loop->multi != NULL) {
                 unsigned ended;
                 if (http_run(loop, &ended, err) < 0)
                         return -1;
                 *called += ended;
         }
+        *called += timers_run(loop);
         return 0;
 }
 

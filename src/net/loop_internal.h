@@ -67,6 +67,8 @@ struct job_pool {
         bool stop;
 };
 
+struct transfer;
+
 struct loop {
         int wake_fd; /* an eventfd: writing to it is safe in signal handlers */
         uint64_t last_id;
@@ -75,6 +77,7 @@ struct loop {
         struct job_pool jobs;
         CURLM *multi; /* NULL until the first request */
         unsigned transfers;
+        struct transfer *transfer_list;
 };
 
 /* timers_run: call what is due; returns how many were called. */
