@@ -87,6 +87,83 @@ function task.each(list, n, fn)
   return results
 end
 
+local Flow = {}
+Flow.__index = Flow
+
+--- A flow of tasks, for as many things as come: only so many run at once, and
+--- none is kept when it has ended.  The first error cancels the others.  Closed
+--- without Flow:finish, it cancels what runs, and waits for it.
+--- @param room integer how much runs at once
+function task.flow(room)
+  if math.type(room) ~= "integer" or room < 1 then
+    failure.raise("recipe", ("task.flow takes how much runs at once, not %s"):format(tostring(room)))
+  end
+  return setmetatable({ room = room, used = 0, running = {} }, Flow)
+end
+
+local function stop(self, e)
+  self.first = self.first or e
+  for _, handle in pairs(self.running) do
+    handle:cancel()
+  end
+end
+
+--- Wait until all have ended; their ends cannot be missed, also after a cancel.
+local function drain(self)
+  for _, handle in pairs(self.running) do
+    handle:wait()
+  end
+  if self.first ~= nil then
+    error(self.first, 0)
+  end
+end
+
+local function run(self, slot, weight, fn, ...)
+  local ok, e = pcall(fn, ...)
+  self.running[slot] = nil
+  self.used = self.used - weight
+  if not ok then
+    stop(self, e)
+  end
+  if self.gate then
+    self.gate:cancel()
+  end
+end
+
+--- Longer than any run, milliseconds.
+local FOREVER = 1 << 50
+
+--- Start fn(...) as a task, as soon as there is room; raises what an earlier one raised.
+--- @param weight integer how much room it takes; one that takes more than there is runs alone
+function Flow:start(weight, fn, ...)
+  while self.first == nil and self.used > 0 and self.used + weight > self.room do
+    self.gate = native.spawn(native.sleep, FOREVER)
+    self.gate:wait()
+    self.gate = nil
+    if native.cancelled() then
+      stop(self, failure.new("cancelled", "cancelled"))
+    end
+  end
+  if self.first ~= nil then
+    drain(self)
+  end
+  self.used = self.used + weight
+  local slot = {}
+  self.running[slot] = native.spawn(effect.with, effect.current(), run, self, slot, weight, fn, ...)
+end
+
+--- Wait for all; raises the first error.
+function Flow:finish()
+  drain(self)
+end
+
+function Flow:__close()
+  if next(self.running) ~= nil then
+    stop(self, failure.new("cancelled", "cancelled"))
+    pcall(drain, self)
+  end
+end
+
 --- Ask fn() until it returns something true, with pauses; a stall is an error.
 --- In a plan nothing is asked: what is waited for was not begun.
 --- @param what string what is waited for, for the message

@@ -214,6 +214,85 @@ test["each inside each: an inner error ends all, a cancel ends all"] = function(
   t.equal({ ok, e.code, ended }, { false, "cancelled", 4 })
 end
 
+test["a flow runs what has room, takes more as it comes, and keeps nothing"] = function(t)
+  local flow <close> = task.flow(4)
+  local used, most, sum = 0, 0, 0
+  local function work(weight, value)
+    used = used + weight
+    most = math.max(most, used)
+    task.sleep(value % 3)
+    used = used - weight
+    sum = sum + value
+  end
+  for value = 1, 100 do
+    local weight = value % 7 == 0 and 3 or 1
+    flow:start(weight, work, weight, value)
+  end
+  flow:finish()
+  t.equal({ most, used, sum, next(flow.running) }, { 4, 0, 5050 })
+  flow:start(9, work, 9, 1)
+  flow:start(1, work, 1, 1)
+  flow:finish()
+  t.equal(most, 9)
+  flow:finish()
+end
+
+test["a flow without room is refused"] = function(t)
+  for _, room in ipairs { 0, 1.5, "x" } do
+    t.raises("recipe", "how much", task.flow, room)
+  end
+end
+
+test["the first error of a flow ends the others, and is raised by what comes next"] = function(t)
+  local ended = {}
+  local function long(name)
+    local ok, e = pcall(task.sleep, 60000)
+    ended[#ended + 1] = name .. (ok and "" or e.code)
+    error(e, 0)
+  end
+  for _, how in ipairs { "start", "finish" } do
+    ended = {}
+    local flow <close> = task.flow(how == "start" and 3 or 4)
+    flow:start(1, long, "a ")
+    flow:start(1, long, "b ")
+    flow:start(1, function() task.sleep(5) failure.raise("full", "no room") end)
+    t.raises("full", "no room", function()
+      if how == "start" then
+        flow:start(1, long, "c ")
+      else
+        flow:finish()
+      end
+    end)
+    table.sort(ended)
+    t.equal(ended, { "a cancelled", "b cancelled" }, how)
+  end
+end
+
+test["a flow that is left, or cancelled while it waits for room, ends what it started"] = function(t)
+  local ended = 0
+  local function long()
+    local ok, e = pcall(task.sleep, 60000)
+    ended = ended + 1
+    error(ok or e, 0)
+  end
+  do
+    local flow <close> = task.flow(2)
+    flow:start(1, long)
+    flow:start(1, long)
+  end
+  t.equal(ended, 2)
+  local handle = native.spawn(function()
+    local flow <close> = task.flow(2)
+    for _ = 1, 9 do
+      flow:start(1, long)
+    end
+  end)
+  task.sleep(20)
+  handle:cancel()
+  local ok, e = handle:wait()
+  t.equal({ ok, e.code, ended }, { false, "cancelled", 4 })
+end
+
 test["an error value goes through each and wait as it is"] = function(t)
   local value = setmetatable({}, { __tostring = function() return "mine" end })
   local ok, e = pcall(task.each, { 1 }, 1, function() error(value, 0) end)
