@@ -99,6 +99,19 @@ function Store:create(key, options)
   return self._handle:create(key, how(options))
 end
 
+--- Copy an object to the same key of another store; within one service the server
+--- does it, where it can.  What is something else by now raises a retryable "io" and
+--- is not written; what is gone raises "not_found".
+--- @param entry table of the listing: {key, size, mtime, etag}
+--- @param target table store
+--- @param options? table {progress: counts the bytes, why = for the plan}
+--- @return table {size, mtime, etag: as the target has it, as far as it says, by_server}
+function Store:copy(entry, target, options)
+  options = options or {}
+  effect.change_for_result("write", shown(target, entry.key), options.why)
+  return self._handle:copy(entry.key, target._handle, entry, options.progress)
+end
+
 --- Remove an object; a missing one is fine.
 --- @param why? string for the plan
 function Store:remove(key, why)

@@ -305,6 +305,7 @@ static const luaL_Reg store_methods[] = {
         { "put", put },
         { "remove", remove_key },
         { "sweep", sweep },
+        { "copy", lx_store_copy },
         { "call", lx_store_call },
         { NULL, NULL },
 };

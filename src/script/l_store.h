@@ -65,6 +65,7 @@ int lx_store_read(lua_State *L);
 int lx_store_create(lua_State *L);
 int lx_store_list(lua_State *L);
 int lx_store_walk(lua_State *L);
+int lx_store_copy(lua_State *L);
 int lx_store_call(lua_State *L);
 
 #endif

@@ -39,6 +39,8 @@ copy_here(struct store *from, struct store *to, const char *key, const struct st
         uint64_t bytes;
 
         struct source *src = store_read(from, key, 0, UINT64_MAX, cancel, err);
+        if (src != NULL && progress != NULL)
+                src = progress_source(src, progress, err);
         if (src == NULL)
                 goto fail;
         sink = store_create(to, key, &how, cancel, err);
@@ -72,6 +74,10 @@ store_copy(struct store *from, struct store *to, const char *key, const struct s
         if (done < 0)
                 return -1;
         copied.by_server = done > 0;
+        if (copied.by_server && progress != NULL) {
+                atomic_fetch_add(&progress->bytes_in, seen->size);
+                atomic_fetch_add(&progress->bytes_out, seen->size);
+        }
         if (!copied.by_server &&
             copy_here(from, to, key, seen, &copied.made, progress, cancel, err) < 0)
                 return -1;

@@ -159,6 +159,23 @@ test["a call in a store's own protocol needs a store that speaks one"] = functio
   end
 end
 
+test["an object is copied to another store, counted, and described as it is there"] = function(t)
+  local from, to = store.open(t.dir() .. "/from"), store.open(t.dir() .. "/to")
+  from:put("a/b", "text")
+  local entry, progress = from:list("")[1], stream.progress(4)
+  local made = from:copy(entry, to, { progress = progress })
+  t.equal({ made.size, made.mtime, made.etag, made.by_server }, { 4, to:stat("a/b").mtime, nil, false })
+  t.equal({ to:get("a/b", 10), progress:get() }, { "text", 4, 4, 4 })
+  entry.mtime = entry.mtime - 1
+  local e = t.raises("io", "changed meanwhile", from.copy, from, entry, to)
+  t.check(e.retryable)
+  from:remove("a/b")
+  t.raises("not_found", "a/b", from.copy, from, entry, to)
+  entry.etag = ("x"):rep(129)
+  t.raises("too_big", "ETag", from.copy, from, entry, to)
+  t.equal(to:get("a/b", 10), "text")
+end
+
 test["keys that are no keys are refused by everything"] = function(t)
   local place = store.open(t.dir())
   for _, key in ipairs { "", "/a", "a//b", "../a", "a/../b", ".", "a/.", "a\0b", ("x"):rep(2000), "a/" } do
