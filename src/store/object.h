@@ -55,8 +55,10 @@ struct object_store {
 };
 
 /*
- * object_store_init: sets what is above; takes prefix.  object_store_clear
- * releases that, not the dialect's and not `it` itself.
+ * object_store_init: sets what is above but `store`; takes prefix (on failure,
+ * too).  Called before the dialect sets what its URL says.  object_store_clear
+ * releases that, not the dialect's, not what `store` refers to, and not `it`
+ * itself; an `it` that is all zero is fine.
  */
 int object_store_init(
     struct object_store *it, const struct object_dialect *dialect, char *prefix, struct err *err);
@@ -81,6 +83,8 @@ struct object_request {
         size_t answer_max;           /* OBJECT_ANSWER_MAX unless set */
         http_body_fn *on_body;
         void *body_arg;
+        bool large;        /* its answer has megabytes; what it sends is known */
+        unsigned tried;    /* so often before: counts, and the first attempt has its pause */
         struct err failed; /* the first failure of the functions below; object_start tells it */
 };
 
@@ -98,6 +102,12 @@ struct object_lane *object_lane_get(struct object_store *it, struct err *err);
 void object_lane_put(struct object_lane *lane);
 struct loop *object_lane_loop(struct object_lane *lane);
 
+/* object_lane_run: loop_run_once.  When it fails, all that is under way has ended with that. */
+int object_lane_run(struct object_lane *lane, int max_wait_ms, struct err *err);
+
+/* object_lane_stop: end all that is under way with that error. */
+void object_lane_stop(struct object_lane *lane, const struct err *err);
+
 /* answer is cleared after the call; what is moved out of it is zeroed in it. */
 typedef void object_done_fn(void *arg, struct http_answer *answer, const struct err *err);
 
@@ -108,7 +118,10 @@ typedef void object_done_fn(void *arg, struct http_answer *answer, const struct 
  *
  * Sent again: what err->retryable says, with a pause (Retry-After is heeded),
  * and what the dialect wants again at once.  A request that is `once` is not
- * sent again when the connection broke or stalled after it was sent.
+ * sent again when the connection broke or stalled after it was sent, nor after an
+ * answer that leaves open what happened (500): err->retryable says so.  One whose
+ * answer goes to on_body is not sent again once a byte of it has come.
+ * An attempt that failed while nobody ran the lane's loop does not count.
  * Errors read "cannot DOING "KEY": ..." and say how often it was tried.
  */
 int object_start(struct object_lane *lane, struct object_request *request, struct cancel *cancel,
