@@ -4,6 +4,7 @@
 --- yours until you commit or close it.  Nothing is visible before the commit.
 --- The native objects have :close() and are to-be-closed variables.
 
+local effect = require "effect"
 local native = require "_stream"
 local tar = require "_tar"
 
@@ -25,6 +26,29 @@ end
 --- @param length? integer
 function stream.from_file(path, offset, length)
   return native.file_source(path, offset or 0, length or -1)
+end
+
+--- Standard input as a source: to its end, whoever is at the other end of it.
+function stream.from_stdin()
+  return native.stdin_source()
+end
+
+--- Standard output as a sink; nothing that is written to it can be taken back.
+function stream.to_stdout()
+  return native.stdout_sink()
+end
+
+--- A file of this machine as a sink: it is there, whole, with stream.commit.
+--- @param options? table mode, exclusive = true: fail when it exists, why = for the plan
+function stream.to_file(path, options)
+  options = options or {}
+  effect.change_for_result("write", path, options.why)
+  return native.file_sink(path, { mode = options.mode, exclusive = options.exclusive })
+end
+
+--- Let what is upstream run on a thread of its own, some MiB ahead.
+function stream.ahead(source)
+  return native.readahead(source, AHEAD_CHUNKS)
 end
 
 --- A counter for live progress; :get() -> bytes in, bytes out, expected or 0.

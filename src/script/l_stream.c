@@ -3,7 +3,10 @@
  */
 #include "l_stream.h"
 
+#include <unistd.h>
+
 #include "lx.h"
+#include "moonkeep/fd_io.h"
 #include "moonkeep/file.h"
 #include "moonkeep/mem_io.h"
 #include "task.h"
@@ -307,6 +310,34 @@ file_sink_new(lua_State *L)
         return 1;
 }
 
+/* stdin_source() -> source */
+static int
+stdin_source(lua_State *L)
+{
+        struct lx_source *source = lx_source_new(L, 0);
+        struct err err;
+
+        err_init(&err);
+        source->src = fd_source(STDIN_FILENO, "standard input", source->token, &err);
+        if (source->src == NULL)
+                lx_raise(L, &err);
+        return 1;
+}
+
+/* stdout_sink() -> sink */
+static int
+stdout_sink(lua_State *L)
+{
+        struct lx_sink *sink = lx_sink_new(L, 0);
+        struct err err;
+
+        err_init(&err);
+        sink->sink = fd_sink(STDOUT_FILENO, "standard output", sink->token, &err);
+        if (sink->sink == NULL)
+                lx_raise(L, &err);
+        return 1;
+}
+
 int
 lx_open_stream(lua_State *L)
 {
@@ -315,6 +346,8 @@ lx_open_stream(lua_State *L)
                 { "file_source", file_source_new },
                 { "mem_source", mem_source_new },
                 { "file_sink", file_sink_new },
+                { "stdin_source", stdin_source },
+                { "stdout_sink", stdout_sink },
                 { NULL, NULL },
         };
 
