@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "moonkeep/secret.h"
 #include "moonkeep/stream.h"
 
 /* One step's input and output; the codec advances both. */
@@ -58,5 +59,21 @@ struct codec *codec_zstd_new(int level, struct err *err);
  */
 struct codec *codec_gunzip_new(struct err *err);
 struct codec *codec_unzstd_new(struct err *err);
+
+/*
+ * OpenPGP, symmetric (RFC 4880): what `gpg --decrypt` reads.  AES-256 with a
+ * key made of the passphrase and a salt of its own, and a digest of all at the
+ * end (MDC).  Both derive their key in their first step.  A reference is kept.
+ */
+struct codec *codec_encrypt_new(struct secret *passphrase, struct err *err);
+
+/*
+ * The reader takes what gpg writes for passphrases: AES with MDC or with OCB,
+ * compressed with ZIP or ZLIB or not at all.  ERR_KEY: another passphrase.
+ * ERR_CORRUPT: changed bytes, or no OpenPGP data at all.  ERR_UNSUPPORTED: other
+ * ciphers, public keys, ASCII armor, data without MDC.  With MDC nothing is
+ * proven before the end: as with any stream, only its end makes it good.
+ */
+struct codec *codec_decrypt_new(struct secret *passphrase, struct err *err);
 
 #endif
