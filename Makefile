@@ -138,7 +138,7 @@ SERVER_BIN := $(SERVER_SRC:tests/servers/%.c=$(OUT)/servers/%)
 test-programs: unit $(SERVER_BIN) $(OUT)/faultshim.so
 
 $(OUT)/servers/tls_front: LDLIBS += $(shell pkg-config --libs libssl)
-$(OUT)/servers/%: $(OUT)/obj/tests/servers/%.o $(OBJ) $(OUT)/obj/gen/scripts.o
+$(OUT)/servers/%: $(OUT)/obj/tests/servers/%.o $(OUT)/obj/tests/harness.a $(OBJ) $(OUT)/obj/gen/scripts.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

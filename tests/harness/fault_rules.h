@@ -1,0 +1,46 @@
+/*
+ * The rules of tests/servers/fault_proxy.c, which says how they are written.
+ */
+#ifndef TESTS_HARNESS_FAULT_RULES_H
+#define TESTS_HARNESS_FAULT_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define FAULT_ARGS_MAX 3
+
+enum fault_place {
+        FAULT_NOWHERE,
+        FAULT_HEAD,
+        FAULT_BODY_BYTES,
+        FAULT_BODY,
+        FAULT_DONE,
+        FAULT_ANSWER_HEAD,
+        FAULT_ANSWER_BYTES
+};
+
+struct fault_rule {
+        char *method;
+        char *target;
+        char *which;
+        char *action;
+        char *args[FAULT_ARGS_MAX];
+        enum fault_place place; /* of close, reset and stall */
+        size_t bytes;           /* of its place */
+        unsigned long seen;
+};
+
+/* fault_rules_read: all that the file says; the probabilities are drawn from seed. */
+void fault_rules_read(const char *path, long seed);
+
+/* fault_rule_find: the first rule that matches a request, and whose turn it is; or NULL. */
+const struct fault_rule *fault_rule_find(const char *method, const char *target);
+
+/* fault_is: is it a rule of that action?  rule may be NULL. */
+bool fault_is(const struct fault_rule *rule, const char *action);
+
+/* fault_fail: end the program with the reason.  fault_checked: unless ptr is NULL. */
+void fault_fail(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+void *fault_checked(void *ptr);
+
+#endif
