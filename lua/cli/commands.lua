@@ -53,7 +53,7 @@ commands.list = {
     options = { { name = "tag", value = "TAG", help = "only recipes with that tag" } },
     summary = "list the recipes", text = "Lists the recipes by system." },
   { name = "help", module = "cli.help", args = "[RECIPE | COMMAND | exit-status]", least = 0,
-    most = 1, options = {}, summary = "show help for a recipe or a command",
+    most = 2, options = {}, summary = "show help for a recipe or a command",
     text = "Shows what a recipe does and which parameters it takes, how a command is used, or "
       .. "what the exit statuses mean." },
   { name = "backups", module = "cli.backups", args = "[SYSTEM[/INSTANCE]]", least = 0, most = 1,
@@ -69,6 +69,33 @@ commands.list = {
     summary = "read a backup back and check it",
     text = "Runs the verification of the backup's system, or the common one, and records the "
       .. "result beside the backup.  TIME may be `latest` or `latest-verified`." },
+  { name = "store probe", module = "cli.store", args = "[STORE]", least = 0, most = 1,
+    options = { STORE }, summary = "try what a store can do",
+    text = "Writes, reads back, lists, reads ranges, uploads in parts, writes on conditions and "
+      .. "deletes, in a scratch folder below .moonkeep/ that is removed at the end; says per "
+      .. "feature whether the store has it, and what follows.  The verdict is kept in the store, "
+      .. "and used: a store that does not honour create-only writes cannot keep two runs apart.  "
+      .. "STORE is a URL; without, --store.  Status 0: all is there; 3: usable, with limits; 1: "
+      .. "not usable." },
+  { name = "store list", module = "cli.store", args = "[PREFIX]", least = 0, most = 1,
+    options = { STORE, { name = "all", help = "also what lies in folders, however deep" } },
+    summary = "list what is in a store",
+    text = "Lists keys with time and size: those directly below PREFIX, with folders folded, or "
+      .. "all." },
+  { name = "store put", module = "cli.store", args = "KEY [FILE]", least = 1, most = 2,
+    options = { STORE }, summary = "copy a file, or standard input, into a store",
+    text = "Writes FILE, or standard input where there is none or it is \"-\", to KEY.  It is "
+      .. "there, whole, when the command ends well, and else not at all.  When an upload of FILE "
+      .. "was killed, the same command goes on with it where the store can." },
+  { name = "store get", module = "cli.store", args = "KEY [FILE]", least = 1, most = 2,
+    options = { STORE }, summary = "copy an object of a store to a file, or to standard output",
+    text = "Reads KEY into FILE, which is there, whole, when the command ends well, and else as it "
+      .. "was; or to standard output where there is none or it is \"-\": what came out there "
+      .. "counts only when the status is 0." },
+  { name = "store remove", module = "cli.store", args = "KEY", least = 1, most = 1,
+    options = { STORE, YES }, summary = "remove an object of a store, or all below a prefix",
+    text = "Removes KEY; where it ends in \"/\", everything below it, and what interrupted uploads "
+      .. "left there.  It asks before, or wants --yes." },
   { name = "version", module = "cli.version", args = "", least = 0, most = 0, options = {},
     summary = "print the version", text = "Prints the version." },
   { name = "_test", module = "cli.test", args = "FILE [PATTERN]", least = 1, most = 2,
@@ -76,6 +103,16 @@ commands.list = {
   { name = "_docs", module = "cli.docs", args = "PAGE [FILE]...", least = 1, most = 1000,
     options = {}, hidden = true },
 }
+
+--- Does the word begin commands of two words?
+function commands.is_group(word)
+  for _, command in ipairs(commands.list) do
+    if command.name:match("^(%S+) ") == word then
+      return true
+    end
+  end
+  return false
+end
 
 --- The command of that name, or nil.
 function commands.find(name)

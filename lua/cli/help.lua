@@ -62,14 +62,27 @@ local function heading(name, body)
   return body ~= "" and "\n" .. name .. "\n" .. body or ""
 end
 
---- The general page.
-function help.overview()
+--- The rows of the commands, or of those of a group.
+local function command_rows(group)
   local rows = {}
   for _, command in ipairs(commands.list) do
-    if not command.hidden then
+    if not command.hidden and (group == nil or command.name:match("^%S+") == group) then
       rows[#rows + 1] = { (command.name .. " " .. command.args):gsub(" $", ""), command.summary }
     end
   end
+  return rows
+end
+
+--- The page of commands that begin with the same word.
+function help.group(name)
+  return ("moonkeep %s ...\n"):format(name)
+    .. heading("Commands", text.columns(command_rows(name), "  "))
+    .. ("\n`moonkeep help %s COMMAND` says more.\n"):format(name)
+end
+
+--- The general page.
+function help.overview()
+  local rows = command_rows()
   return "moonkeep backs up, verifies and restores systems by recipes.\n"
     .. heading("Commands", text.columns(rows, "  "))
     .. heading("Options of every command", text.columns(option_rows(commands.globals), "  "))
@@ -221,6 +234,16 @@ local function command_document(command)
     text = command.text, options = json.array(command.options) }
 end
 
+local function group_document(name)
+  local list = json.array {}
+  for _, command in ipairs(commands.list) do
+    if command.name:match("^%S+") == name then
+      list[#list + 1] = command_document(command)
+    end
+  end
+  return list
+end
+
 --- Everything, for programs and for scripts/gen-docs.
 local function everything()
   local document = { version = os_.version, commands = json.array {}, recipes = json.array {},
@@ -245,12 +268,15 @@ local function subject(name)
     return help.exit_status, function() return json.array(help.statuses()) end
   end
   local command = commands.find(name)
-  if command and not command.hidden then
+  if commands.is_group(name) then
+    return function() return help.group(name) end,
+      function() return group_document(name) end
+  elseif command and not command.hidden then
     return function() return help.command(command) end,
       function() return command_document(command) end
   end
   local definition = require "recipe.definition"
-  if not name:find(".", 1, true) then
+  if not name:find(".", 1, true) or name:find(" ", 1, true) then
     local names = commands.names()
     names[#names + 1] = "exit-status"
     table.move(definition.ids(), 1, #definition.ids(), #names + 1, names)
@@ -271,7 +297,7 @@ end
 
 --- moonkeep help
 function help.help(call)
-  return show(call.args[1], call.options)
+  return show(call.args[1] and table.concat(call.args, " "), call.options)
 end
 
 --- For --help, and for a command line without a command.
@@ -282,8 +308,10 @@ function help.of_call(call)
     end
     text.err(help.overview())
     return complain.status("usage")
+  elseif call.command == nil and call.group then
+    return show(call.group, call.options)
   elseif call.command == nil or call.command.hidden or call.command.name == "help" then
-    return show(call.args[1], call.options)
+    return show(call.args[1] and table.concat(call.args, " "), call.options)
   end
   return show(call.recipe and call.recipe.id or call.command.name, call.options)
 end

@@ -30,7 +30,7 @@ local function dispatch(argv)
   if call.options.help or call.command == nil then
     return require("cli.help").of_call(call)
   end
-  return require(call.command.module)[call.command.name:gsub("^_", "")](call)
+  return require(call.command.module)[call.command.name:match("([^%s_]+)$")](call)
 end
 
 return function(argv)

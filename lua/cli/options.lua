@@ -151,13 +151,21 @@ local function take_option(call, words, at)
   unknown(call, typed)
 end
 
+--- The first word of a command, or the first two.
+local function take_command(call, word)
+  local name = call.group and call.group .. " " .. word or word
+  call.command = commands.find(name)
+  if call.command == nil and call.group == nil and commands.is_group(word) then
+    call.group = word
+  elseif call.command == nil then
+    bad("`moonkeep help` shows the commands", "there is no command \"%s\"%s", name,
+      near(name, commands.names()))
+  end
+end
+
 local function take_word(call, word)
   if call.command == nil then
-    call.command = commands.find(word)
-    if call.command == nil then
-      bad("`moonkeep help` shows the commands", "there is no command \"%s\"%s", word,
-        near(word, commands.names()))
-    end
+    take_command(call, word)
     return
   end
   call.args[#call.args + 1] = word
@@ -178,7 +186,8 @@ end
 
 --- Read the command line.  Raises "usage".
 --- @param argv table list of words
---- @return table call {command, args, options, recipe = loaded recipe, given = name -> texts}
+--- @return table call {command, group = first word of a command of two, args,
+---   options, recipe = loaded recipe, given = name -> texts}
 function options.parse(argv)
   local call = { args = {}, options = {}, given = {} }
   local at, ended = 1, false
@@ -193,7 +202,9 @@ function options.parse(argv)
     end
     at = at + 1
   end
-  if call.command and not call.options.help then
+  if call.group and call.command == nil and not call.options.help then
+    bad(("`moonkeep help %s` shows them"):format(call.group), "%s needs a second word", call.group)
+  elseif call.command and not call.options.help then
     check_count(call)
     options.fill(call)
   end

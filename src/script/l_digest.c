@@ -1,9 +1,10 @@
 /*
- * _digest: SHA-256 and text forms of bytes.
+ * _digest: SHA-256, MD5 and text forms of bytes.
  */
 #include "lx.h"
 #include "moonkeep/digest.h"
 #include "moonkeep/encode.h"
+#include "moonkeep/md5.h"
 
 #define TEXT_MAX ((size_t)64 * 1024 * 1024)
 
@@ -22,6 +23,38 @@ sha256_hex(lua_State *L)
                 lx_raise(L, &err);
         hex_encode(digest, sizeof(digest), hex);
         lua_pushstring(L, hex);
+        return 1;
+}
+
+/* sha256_raw(bytes) -> 32 bytes */
+static int
+sha256_raw(lua_State *L)
+{
+        size_t len;
+        const char *bytes = luaL_checklstring(L, 1, &len);
+        unsigned char digest[SHA256_SIZE];
+        struct err err;
+
+        err_init(&err);
+        if (sha256_bytes(bytes, len, digest, &err) != 0)
+                lx_raise(L, &err);
+        lua_pushlstring(L, (const char *)digest, sizeof(digest));
+        return 1;
+}
+
+/* md5_raw(bytes) -> 16 bytes */
+static int
+md5_raw(lua_State *L)
+{
+        size_t len;
+        const char *bytes = luaL_checklstring(L, 1, &len);
+        unsigned char digest[MD5_SIZE];
+        struct err err;
+
+        err_init(&err);
+        if (md5_bytes(bytes, len, digest, &err) != 0)
+                lx_raise(L, &err);
+        lua_pushlstring(L, (const char *)digest, sizeof(digest));
         return 1;
 }
 
@@ -92,6 +125,8 @@ lx_open_digest(lua_State *L)
 {
         static const luaL_Reg functions[] = {
                 { "sha256", sha256_hex },
+                { "sha256_raw", sha256_raw },
+                { "md5_raw", md5_raw },
                 { "base64", base64 },
                 { "unbase64", unbase64 },
                 { "url_encode", percent },

@@ -1,0 +1,203 @@
+--- moonkeep store probe, list, put, get, remove
+
+local clock = require "clock"
+local failure = require "failure"
+local fs = require "_fs"
+local json = require "json"
+local live = require "cli.live"
+local os_ = require "_os"
+local store = require "store"
+local stream = require "stream"
+local text = require "cli.text"
+local words = require "words"
+
+local commands = {}
+
+--- How many lines are written at once.
+local LINES = 500
+
+--- Call fn(progress) with a live line on standard error, where that is a terminal.
+local function watched(call, total, fn)
+  local progress = stream.progress(total)
+  local line
+  if text.is_terminal(2) and not call.options.quiet and call.options.log_format ~= "json" then
+    line = live.start(text.err, true, function() return os_.columns(2) end)
+    line:watch(progress)
+  end
+  local results = table.pack(pcall(fn, progress))
+  if line then
+    line:stop()
+  end
+  if not results[1] then
+    error(results[2], 0)
+  end
+  return table.unpack(results, 2, results.n)
+end
+
+local function rate(bytes, ms)
+  return ms > 0 and (", %s/s"):format(words.bytes(math.floor(bytes / ms * 1000))) or ""
+end
+
+--- Tell what was copied.
+local function copied(call, verb, key, bytes, began)
+  local ms = clock.mono() - began
+  if call.options.json then
+    text.out(json.encode({ key = key, bytes = bytes, ms = ms, exit = 0 }, 2) .. "\n")
+  elseif not call.options.quiet then
+    text.out(("%s %s: %s in %s%s\n"):format(verb, text.safe(key), words.bytes(bytes),
+      words.duration(ms), rate(bytes, ms)))
+  end
+  return 0
+end
+
+--- Copy a file, or standard input, into a store.
+function commands.put(call)
+  local to, key, file = store.open(call.options.store), call.args[1], call.args[2]
+  local from_file = file ~= nil and file ~= "-"
+  local began = clock.mono()
+  local source <close> = from_file and stream.from_file(file) or stream.from_stdin()
+  local total = from_file and fs.stat(file).size or 0
+  local sink <close> = to:create(key, { resume = from_file })
+  local bytes = watched(call, total, function(progress)
+    local counted <close> = stream.counted(source, progress)
+    local count = stream.copy(counted, sink, progress)
+    stream.commit(sink)
+    return count
+  end)
+  return copied(call, "put", key, bytes, began)
+end
+
+--- Copy an object to a file, or to standard output.
+function commands.get(call)
+  local from, key, file = store.open(call.options.store), call.args[1], call.args[2]
+  local to_file = file ~= nil and file ~= "-"
+  if call.options.json and not to_file then
+    failure.raise("usage", "the object itself goes to standard output, where --json would be",
+      { hint = "name a file: moonkeep store get KEY FILE --json" })
+  end
+  local began = clock.mono()
+  local source <close> = from:read(key)
+  local sink <close> = to_file and stream.to_file(file) or stream.to_stdout()
+  local bytes = watched(call, 0, function(progress)
+    local counted <close> = stream.counted(source, progress)
+    local count = stream.copy(counted, sink, progress)
+    stream.commit(sink)
+    return count
+  end)
+  return to_file and copied(call, "got", key, bytes, began) or 0
+end
+
+local function row(entry)
+  if entry.size == nil then
+    return ("%-24s %16s  %s\n"):format("", "", text.safe(entry.key))
+  end
+  return ("%-24s %16d  %s%s\n"):format(clock.iso(entry.mtime), entry.size, text.safe(entry.key),
+    entry.archived and "  (archived)" or "")
+end
+
+local function json_row(entry)
+  return json.encode { key = words.valid(entry.key), bytes = entry.size,
+    time = entry.mtime and clock.iso(entry.mtime), etag = entry.etag, archived = entry.archived }
+end
+
+--- A prefix as typed: a folder may be named without its "/".
+local function prefix_of(typed)
+  if typed == nil or typed == "" or typed:sub(-1) == "/" then
+    return typed or ""
+  end
+  return typed .. "/"
+end
+
+--- List what is in a store.
+function commands.list(call)
+  local from, as_json = store.open(call.options.store), call.options.json
+  local lines, count, bytes = {}, 0, 0
+  for entry in from:each(prefix_of(call.args[1]), not call.options.all) do
+    count, bytes = count + 1, bytes + (entry.size or 0)
+    lines[#lines + 1] = as_json and (count == 1 and "[\n" or ",\n") .. json_row(entry)
+      or row(entry)
+    if #lines == LINES then
+      text.out(table.concat(lines))
+      lines = {}
+    end
+  end
+  lines[#lines + 1] = as_json and (count == 0 and "[]\n" or "\n]\n") or nil
+  text.out(table.concat(lines))
+  if not as_json and not call.options.quiet then
+    text.err(("%s %s, %s\n"):format(words.count(count), count == 1 and "entry" or "entries",
+      words.bytes(bytes)))
+  end
+  return 0
+end
+
+--- Ask, or be told before.
+local function confirm(call, question)
+  if not call.options.yes and not require("cli.ui").new(call.options):ask(question) then
+    failure.raise("refused", "not confirmed: " .. question,
+      { hint = "give --yes where nobody is there to ask" })
+  end
+end
+
+--- Remove an object, or all below a prefix.
+function commands.remove(call)
+  local from, key = store.open(call.options.store), call.args[1]
+  local count, bytes = 0, 0
+  local all = key:sub(-1) == "/"
+  if all then
+    for entry in from:each(key) do
+      count, bytes = count + 1, bytes + entry.size
+    end
+  else
+    local found = from:stat(key)
+    count, bytes = found and 1 or 0, found and found.size or 0
+  end
+  if count == 0 and not all then
+    failure.raise("not_found", ("there is no \"%s\" in \"%s\""):format(key, from.place))
+  end
+  confirm(call, all and ("remove %s %s (%s) below \"%s\" in \"%s\"?"):format(words.count(count),
+    count == 1 and "object" or "objects", words.bytes(bytes), key, from.place)
+    or ("remove \"%s\" (%s) from \"%s\"?"):format(key, words.bytes(bytes), from.place))
+  if all then
+    from:remove_all(key)
+  else
+    from:remove(key)
+  end
+  if call.options.json then
+    text.out(json.encode({ removed = count, bytes = bytes, exit = 0 }, 2) .. "\n")
+  elseif not call.options.quiet then
+    text.out(("removed %s (%s)\n"):format(text.safe(key), words.bytes(bytes)))
+  end
+  return 0
+end
+
+local MARKS = { yes = "yes", no = "NO", ignored = "IGNORED", denied = "DENIED" }
+
+--- Try what a store can do.
+function commands.probe(call)
+  local options = call.options
+  local on = store.open(call.args[1] or options.store)
+  local probe = require "store.probe"
+  local said = not options.quiet and not options.json
+  if said then
+    text.out(("Probing %s\n%s"):format(text.safe(on.place), text.wrap(probe.COSTS, "  ", 78)))
+  end
+  local found = probe.run(on, function(feature)
+    if said then
+      text.out(("  %-8s %s%s\n"):format(MARKS[feature.answer], text.safe(feature.text),
+        feature.follows and ": " .. text.safe(feature.follows) or ""))
+    end
+  end)
+  local statuses = { usable = 0, limited = 3, unusable = 1 }
+  if options.json then
+    found.exit = statuses[found.verdict]
+    text.out(json.encode(found, 2) .. "\n")
+  elseif said then
+    local names = { usable = "Usable", limited = "Usable, with limits", unusable = "NOT usable" }
+    text.out(("%s%s, in %s\n"):format(names[found.verdict],
+      found.server and " (" .. text.safe(found.server) .. ")" or "",
+      words.duration(found.ms)))
+  end
+  return statuses[found.verdict]
+end
+
+return commands
