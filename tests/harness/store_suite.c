@@ -35,9 +35,9 @@ store_suite_put(struct store *store, const char *key, const char *text)
         CHECK_OK(store_suite_try_put(store, key, text, false, &err), err);
 }
 
-/* length bytes from offset as a string (mem_free); NULL and err on failure. */
-static char *
-fetch(struct store *store, const char *key, uint64_t offset, uint64_t length, struct err *err)
+char *
+store_suite_try_get(
+    struct store *store, const char *key, uint64_t offset, uint64_t length, struct err *err)
 {
         struct source *src = store_read(store, key, offset, length, NULL, err);
         struct buf out;
@@ -66,7 +66,7 @@ check_part(struct store *store, const char *key, uint64_t offset, uint64_t lengt
         struct err err;
 
         err_init(&err);
-        char *got = fetch(store, key, offset, length, &err);
+        char *got = store_suite_try_get(store, key, offset, length, &err);
         CHECK_PTR(got, err);
         CHECK_STR(got, text);
         mem_free(got);
@@ -111,8 +111,8 @@ drop(struct store *store, const char *key)
         CHECK_OK(store_remove(store, key, NULL, &err), err);
 }
 
-static bool
-exists(struct store *store, const char *key)
+bool
+store_suite_exists(struct store *store, const char *key)
 {
         struct store_stat stat;
         struct err err;
@@ -150,8 +150,9 @@ parts_can_be_read(struct store *store)
         check_part(store, "k", 16, UINT64_MAX, "");
         check_part(store, "k", 3, 0, "");
         err_init(&err);
-        CHECK_ERR(fetch(store, "k", 10, 7, &err) == NULL, err, ERR_TRUNCATED, "k");
-        CHECK_ERR(fetch(store, "k", 17, UINT64_MAX, &err) == NULL, err, ERR_TRUNCATED, "k");
+        CHECK_ERR(store_suite_try_get(store, "k", 10, 7, &err) == NULL, err, ERR_TRUNCATED, "k");
+        CHECK_ERR(
+            store_suite_try_get(store, "k", 17, UINT64_MAX, &err) == NULL, err, ERR_TRUNCATED, "k");
 }
 
 static void
@@ -181,14 +182,16 @@ a_missing_key_is_not_found(struct store *store)
         CHECK_ERR(store_stat(store, "z/c", &stat, NULL, &err) < 0, err, ERR_NOT_FOUND, "z/c");
         CHECK_ERR(store_stat(store, "a", &stat, NULL, &err) < 0, err, ERR_NOT_FOUND, "\"a\"");
         CHECK_ERR(store_stat(store, "a/b/c", &stat, NULL, &err) < 0, err, ERR_NOT_FOUND, "a/b/c");
-        CHECK_ERR(fetch(store, "a/c", 0, UINT64_MAX, &err) == NULL, err, ERR_NOT_FOUND, "a/c");
-        CHECK_ERR(fetch(store, "a", 0, UINT64_MAX, &err) == NULL, err, ERR_NOT_FOUND, "\"a\"");
+        CHECK_ERR(store_suite_try_get(store, "a/c", 0, UINT64_MAX, &err) == NULL, err,
+            ERR_NOT_FOUND, "a/c");
+        CHECK_ERR(store_suite_try_get(store, "a", 0, UINT64_MAX, &err) == NULL, err, ERR_NOT_FOUND,
+            "\"a\"");
         /* To remove it is a success. */
         drop(store, "a/c");
         drop(store, "z/c");
         drop(store, "a");
         drop(store, "a/b/c");
-        CHECK(exists(store, "a/b"));
+        CHECK(store_suite_exists(store, "a/b"));
 }
 
 static void
@@ -205,7 +208,7 @@ nothing_is_visible_before_the_commit(struct store *store)
         CHECK_OK(sink_write(sink, "new", 3, &err), err);
         CHECK_OK(sink_write(again, "changed", 7, &err), err);
         store_suite_list(store, "", false, "d/old");
-        CHECK(!exists(store, "d/new"));
+        CHECK(!store_suite_exists(store, "d/new"));
         store_suite_get(store, "d/old", "old");
         CHECK_OK(sink_commit(sink, &err), err);
         sink_free(sink);
@@ -271,7 +274,7 @@ a_removed_key_is_gone(struct store *store)
         store_suite_put(store, "a/b/c", "1");
         store_suite_put(store, "a/d", "2");
         drop(store, "a/b/c");
-        CHECK(!exists(store, "a/b/c"));
+        CHECK(!store_suite_exists(store, "a/b/c"));
         store_suite_list(store, "", false, "a/d");
         store_suite_list(store, "a/", true, "a/d");
         drop(store, "a/d");
@@ -426,8 +429,8 @@ what_is_no_key_is_refused(struct store *store)
                     store_stat(store, bad[idx], &stat, NULL, &err) < 0, err, ERR_INVALID, "key");
                 CHECK_ERR(
                     store_read(store, bad[idx], 0, 1, NULL, &err) == NULL, err, ERR_INVALID, "key");
-                CHECK_ERR(store_create(store, bad[idx], NULL, NULL, &err) == NULL, err,
-                    ERR_INVALID, "key");
+                CHECK_ERR(store_create(store, bad[idx], NULL, NULL, &err) == NULL, err, ERR_INVALID,
+                    "key");
                 CHECK_ERR(store_remove(store, bad[idx], NULL, &err) < 0, err, ERR_INVALID, "key");
         }
         CHECK_ERR(store_list(store, "a", false, collect, NULL, NULL, &err) < 0, err, ERR_INVALID,
@@ -525,7 +528,7 @@ several_threads_may_use_a_store(struct store *store)
 const struct store_case store_suite[] = {
 #define CASE(name)                                                                                 \
         {                                                                                          \
-#name, name                                                                        \
+#name, name, 0                                                                     \
         }
         CASE(what_is_written_can_be_read),
         CASE(parts_can_be_read),
@@ -545,19 +548,29 @@ const struct store_case store_suite[] = {
         CASE(what_is_no_key_is_refused),
         CASE(a_sweep_leaves_the_keys),
         CASE(several_threads_may_use_a_store),
-        { NULL, NULL },
+        { NULL, NULL, 0 },
 };
 
 void
-conformance(struct store *store)
+conformance(struct store *store, const struct store_case *cases, unsigned traits)
 {
         struct err err;
 
-        for (const struct store_case *at = store_suite; at->name != NULL; at++) {
+        for (const struct store_case *at = cases; at->name != NULL; at++) {
+                if ((at->needs & ~traits) != 0)
+                        continue;
                 fprintf(stderr, "  store case %s\n", at->name);
                 at->run(store);
                 err_init(&err);
                 CHECK_OK(store_list(store, "", false, remove_it, store, NULL, &err), err);
                 store_suite_list(store, "", true, "");
         }
+}
+
+void
+conformance_all(struct store *store, unsigned traits)
+{
+        conformance(store, store_suite, traits);
+        conformance(store, store_suite_large, traits);
+        conformance(store, store_suite_keys, traits);
 }
