@@ -47,6 +47,7 @@ int parts_digest_update(struct parts_digest *pd, const void *data, size_t len, s
 /* parts_digest_final: end the last part; then the getters below are valid. */
 int parts_digest_final(struct parts_digest *pd, struct err *err);
 uint64_t parts_digest_bytes(const struct parts_digest *pd);
+size_t parts_digest_part_size(const struct parts_digest *pd);
 size_t parts_digest_count(const struct parts_digest *pd);
 /* parts_digest_at: the digest of part idx, SHA256_SIZE raw bytes, borrowed. */
 const unsigned char *parts_digest_at(const struct parts_digest *pd, size_t idx);

@@ -103,6 +103,12 @@ parts_digest_bytes(const struct parts_digest *pd)
 }
 
 size_t
+parts_digest_part_size(const struct parts_digest *pd)
+{
+        return pd->part_size;
+}
+
+size_t
 parts_digest_count(const struct parts_digest *pd)
 {
         return pd->count;

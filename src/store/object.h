@@ -193,6 +193,7 @@ enum object_verdict {
 
 struct object_dialect {
         const char *name; /* "S3" */
+        bool no_sha256;   /* signatures do not cover the payload: sha256 is not needed */
         /*
          * Make one attempt: method, URL, headers and signature; body, timing and
          * CA are set by the caller.  May wait for credentials.
@@ -215,8 +216,8 @@ struct object_dialect {
         int (*begin)(struct object_lane *lane, struct object_upload *upload, struct cancel *cancel,
             struct err *err);
         /*
-         * part: the request that sends part `number`, whose payload and sha256 are
-         * set already.  Returns 1, with upload->tags set, when the server has
+         * part: complete the request ("PUT" of the key) that sends part `number`, whose
+         * payload and sha256 are set already.  Returns 1, with upload->tags set, when the server has
          * that very part from before; else 0.
          */
         int (*part)(struct object_upload *upload, size_t number, struct object_request *request,

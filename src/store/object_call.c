@@ -193,8 +193,10 @@ wait_for(struct object_op *op, int64_t pause_ms, struct err *err)
 static bool
 had_no_effect(const struct object_op *op, const struct http_answer *answer)
 {
-        /* "Slow down" is said before the work. */
-        return answer != NULL ? answer->status == 429 || answer->status == 503 : !op->sent;
+        /* "Slow down" is said before the work; errors of ours and redirects are refusals. */
+        if (answer != NULL)
+                return (answer->status >= 300 && answer->status < 500) || answer->status == 503;
+        return !op->sent;
 }
 
 static bool
