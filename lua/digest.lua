@@ -30,4 +30,9 @@ function digest.unbase64(text)
   return native.unbase64(text)
 end
 
+--- The bytes that a part of a URL stands for; raises "invalid".
+function digest.url_decode(text)
+  return native.url_decode(text)
+end
+
 return digest

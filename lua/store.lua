@@ -128,9 +128,16 @@ function Store:remove_all(prefix, why)
   end
   if effect.change("remove", shown(self, prefix), why) then
     self._handle:sweep(prefix)
-    for _, entry in ipairs(self:list(prefix)) do
-      self._handle:remove(entry.key)
-    end
+    require("store.removal").below(self, prefix)
+  end
+end
+
+--- Remove objects, many with one request where the store can; missing ones are fine.
+--- @param keys table list
+--- @param why? string for the plan
+function Store:remove_keys(keys, why)
+  if #keys > 0 and effect.change("remove", ("%d objects of %s"):format(#keys, self.place), why) then
+    require("store.removal").keys(self, keys)
   end
 end
 

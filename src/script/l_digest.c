@@ -120,6 +120,13 @@ percent(lua_State *L)
         return convert(L, to_url);
 }
 
+/* url_decode(text) -> bytes */
+static int
+unpercent(lua_State *L)
+{
+        return convert(L, url_decode);
+}
+
 int
 lx_open_digest(lua_State *L)
 {
@@ -130,6 +137,7 @@ lx_open_digest(lua_State *L)
                 { "base64", base64 },
                 { "unbase64", unbase64 },
                 { "url_encode", percent },
+                { "url_decode", unpercent },
                 { NULL, NULL },
         };
 

@@ -15,6 +15,8 @@ test["text forms go both ways"] = function(t)
   t.equal(digest.base64("a\0b\255"), "YQBi/w==")
   t.equal(digest.unbase64("YQBi/w=="), "a\0b\255")
   t.raises("invalid", "", digest.unbase64, "no base64!")
+  t.equal(digest.url_decode("a%2Fb%20c+d"), "a/b c+d")
+  t.raises("invalid", "", digest.url_decode, "a%2")
 end
 
 return test
