@@ -15,15 +15,15 @@ local LARGE_WEIGHT = 8
 --- How often an object that changes while it is copied is looked at again.
 local TRIES = 3
 
---- Failures without a success in between after which it is not the objects' fault.
-local STRIKES = 64
+--- So many failures, and so long no success, are not the objects' fault; only tests change it.
+transfer.patience = { failures = 64, ms = 10000 }
 
 --- How many failures are kept to be told.
 local TOLD = 20
 
 --- Failures that the other objects would have, too.
 local FATAL = { cancelled = true, full = true, locked = true, credentials = true, recipe = true,
-  internal = true, no_memory = true }
+  internal = true, nomem = true }
 
 local Transfer = {}
 Transfer.__index = Transfer
@@ -54,8 +54,9 @@ local function fail(self, key, e)
   if #self.failures < TOLD then
     table.insert(self.failures, { key = key, error = e })
   end
-  if self.strikes >= STRIKES then
-    error(failure.prefix(e, ("%d objects in a row cannot be copied; the last one"):format(STRIKES)), 0)
+  local patience = transfer.patience
+  if self.strikes >= patience.failures and clock.mono() - self.succeeded >= patience.ms then
+    error(failure.prefix(e, ("%d objects in a row cannot be copied; the last one"):format(self.strikes)), 0)
   end
 end
 
@@ -85,7 +86,8 @@ local function copy(self, item)
     local ok, made = pcall(mirror.from.copy, mirror.from, source, mirror.to,
       { progress = mirror.progress, why = item.why })
     if ok then
-      self.copied, self.bytes, self.strikes = self.copied + 1, self.bytes + source.size, 0
+      self.copied, self.bytes = self.copied + 1, self.bytes + source.size
+      self.strikes, self.succeeded = 0, clock.mono()
       self.by_server = self.by_server + (made.by_server and 1 or 0)
       if not (mirror.rules.comparable and made.etag == source.etag) and is_settled(source) then
         mirror.rules.book:note(source, made)
@@ -168,8 +170,8 @@ end
 ---   many only the target has}
 function transfer.run(mirror)
   local self = setmetatable({ mirror = mirror, copied = 0, bytes = 0, by_server = 0, equal = 0, gone = 0,
-    archived = 0, failed = 0, failures = {}, strikes = 0, withheld = 0, kept = 0,
-    keeping = {}, remove = 0 }, Transfer)
+    archived = 0, failed = 0, failures = {}, strikes = 0, succeeded = clock.mono(),
+    withheld = 0, kept = 0, keeping = {}, remove = 0 }, Transfer)
   local book = mirror.rules.book
   local flow <close> = task.flow(mirror.room)
   local counts = scan.run(mirror, function(group)
