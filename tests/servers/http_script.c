@@ -17,21 +17,29 @@
  *                                      and query, a '*' at its end matches any rest
  *     always METHOD TARGET [ACTION]    a request that may come at any time, any number
  *                                      of times, when it is not the expected one
+ *     anytime METHOD TARGET [ACTION]   a request that comes once, in any order with the
+ *                                      anytime requests beside it
  *     drop                             the next connection is closed without reading
  *     drop-reset                       ... is reset
  *     forever                          serve until SIGTERM, also when all has happened
  *
- * A script without expect and drop is forever.  Below expect and always:
+ * A script without expect and drop is forever.  Below expect, anytime and always:
  *
+ *     when-header NAME: VALUE          it is only this request if it has this header
+ *     cut-request BYTES                read so many bytes of its body, and reset
  *     expect-header NAME: VALUE        the request has this header
  *     expect-no-header NAME            ... has no such header
  *     expect-no-text TEXT              TEXT is nowhere in the request
  *     expect-body TEXT                 the body is TEXT
+ *     expect-pattern FIRST-LAST        the body is these bytes of the pattern
  *     expect-connection new|same       is it the first request of its connection?
  *
  * and what is done then, in order:
  *
+ *     header NAME: VALUE               one more header of the answers below
  *     answer STATUS TYPE [BODY]        a complete answer; BODY is the rest of the line
+ *     answer-range FIRST-LAST/SIZE [N] a 206 with these bytes of the pattern, which ends
+ *                                      after N bytes without a close
  *     answer-file STATUS TYPE PATH     ... with the bytes of a file
  *     answer-raw "BYTES"               bytes as they stand, with C escapes \r \n \t \" \\ \xHH
  *     slow BYTES_PER_SECOND            from here on, send no faster
@@ -42,7 +50,8 @@
  *     close                            close the connection
  *     reset                            reset it
  *
- * Without close or reset the connection is kept for the next request.
+ * Without close or reset the connection is kept for the next request.  Byte n of
+ * the pattern is (n + n / 251) % 256.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -73,6 +82,7 @@
 /* One expect, always or drop, with the lines below it. */
 struct step {
         bool always;
+        bool anytime;
         bool drop;
         bool taken;
         char *method;
@@ -97,6 +107,7 @@ struct connection {
         long rate; /* bytes per second, 0: as fast as it goes */
         char *pending;
         size_t pending_len; /* read beyond the request before */
+        char extra[1024];   /* headers of the next answer */
         int requests;
 };
 
@@ -136,9 +147,10 @@ checked(void *ptr)
 
 /* The script. */
 
-static const char *const below[] = { "expect-header", "expect-no-header", "expect-no-text",
-        "expect-body", "expect-connection", "answer", "answer-file", "answer-raw", "slow", "stall",
-        "endless", "endless-headers", "wait-close", "close", "reset" };
+static const char *const below[] = { "when-header", "cut-request", "expect-header",
+        "expect-no-header", "expect-no-text", "expect-body", "expect-pattern", "expect-connection",
+        "header", "answer", "answer-file", "answer-range", "answer-raw", "slow", "stall", "endless",
+        "endless-headers", "wait-close", "close", "reset" };
 
 /* The first word of text, cut off; *text is behind it. */
 static char *
@@ -202,7 +214,8 @@ read_script(const char *path)
                         continue;
                 }
                 bool drop = is_word(at, "drop") || is_word(at, "drop-reset");
-                if (!drop && !is_word(at, "expect") && !is_word(at, "always")) {
+                if (!drop && !is_word(at, "expect") && !is_word(at, "anytime") &&
+                    !is_word(at, "always")) {
                         add_line(step, at, number);
                         continue;
                 }
@@ -211,6 +224,7 @@ read_script(const char *path)
                 step = &steps[step_count++];
                 step->number = number;
                 step->always = is_word(at, "always");
+                step->anytime = is_word(at, "anytime");
                 step->drop = drop;
                 expected += !step->always;
                 const char *kind = word(&at);
@@ -307,8 +321,9 @@ fill(struct connection *conn, size_t want)
         return true;
 }
 
+/* Read the head of a request; its method and target are known then. */
 static bool
-read_request(struct connection *conn, struct request *request)
+read_head(struct connection *conn, struct request *request)
 {
         char *end;
 
@@ -320,28 +335,31 @@ read_request(struct connection *conn, struct request *request)
         }
         size_t head_len = (size_t)(end - conn->pending) + 4;
         request->head = checked(strndup(conn->pending, head_len));
+        request->copy = checked(strndup(request->head, strcspn(request->head, "\r\n")));
+        char *at = request->copy;
+        request->method = word(&at);
+        request->target = word(&at);
+        request->on_connection = ++conn->requests;
+        return true;
+}
 
+static bool
+read_body(struct connection *conn, struct request *request)
+{
+        size_t head_len = strlen(request->head);
         size_t len;
         const char *value = header(request->head, "Content-Length", &len);
         request->body_len = value != NULL ? (size_t)strtoul(value, NULL, 10) : 0;
         if (request->body_len > BODY_MAX ||
             header(request->head, "Transfer-Encoding", &len) != NULL)
                 fail("a request has a body of a form or size that is not read here");
-        if (!fill(conn, head_len + request->body_len)) {
-                free(request->head);
+        if (!fill(conn, head_len + request->body_len))
                 return false;
-        }
         request->body = checked(malloc(request->body_len + 1));
         memcpy(request->body, conn->pending + head_len, request->body_len);
         request->body[request->body_len] = '\0';
         conn->pending_len -= head_len + request->body_len;
         memmove(conn->pending, conn->pending + head_len + request->body_len, conn->pending_len + 1);
-
-        request->copy = checked(strndup(request->head, strcspn(request->head, "\r\n")));
-        char *at = request->copy;
-        request->method = word(&at);
-        request->target = word(&at);
-        request->on_connection = ++conn->requests;
         return true;
 }
 
@@ -355,6 +373,24 @@ request_free(struct request *request)
 
 /* Matching. */
 
+/* "NAME: VALUE" */
+static bool
+has_header(const struct request *request, const char *line, int number)
+{
+        char *name = checked(strdup(line + strspn(line, " \t")));
+        char *colon = strchr(name, ':');
+        size_t len = 0;
+
+        if (colon == NULL)
+                fail("line %d: a header is NAME: VALUE", number);
+        *colon++ = '\0';
+        colon += strspn(colon, " ");
+        const char *value = header(request->head, name, &len);
+        bool has = value != NULL && strlen(colon) == len && strncmp(value, colon, len) == 0;
+        free(name);
+        return has;
+}
+
 static bool
 matches(const struct step *step, const struct request *request)
 {
@@ -362,6 +398,11 @@ matches(const struct step *step, const struct request *request)
 
         if (step->drop || strcmp(step->method, request->method) != 0)
                 return false;
+        for (int idx = 0; idx < step->line_count; idx++) {
+                if (is_word(step->lines[idx], "when-header") &&
+                    !has_header(request, step->lines[idx] + strlen("when-header"), step->number))
+                        return false;
+        }
         if (len > 0 && step->target[len - 1] == '*')
                 return strncmp(step->target, request->target, len - 1) == 0;
         return strcmp(step->target, request->target) == 0;
@@ -382,9 +423,14 @@ find_step(const struct request *request)
 {
         struct step *step = next_step();
 
-        if (step != NULL && matches(step, request)) {
-                step->taken = true;
-                return step;
+        for (struct step *at = step; at != NULL && at < steps + step_count; at++) {
+                if (!at->taken && !at->always && matches(at, request)) {
+                        at->taken = true;
+                        return at;
+                }
+                /* The order is only free among those that say so. */
+                if (!at->anytime)
+                        break;
         }
         for (int idx = 0; idx < step_count; idx++) {
                 if (steps[idx].always && matches(&steps[idx], request))
@@ -396,6 +442,29 @@ find_step(const struct request *request)
         fail("nothing is expected any more, and %s %s came", request->method, request->target);
 }
 
+static char
+pattern(unsigned long at)
+{
+        return (char)(unsigned char)(at + at / 251);
+}
+
+/* "FIRST-LAST" */
+static bool
+is_pattern(const struct request *request, const char *range, int number)
+{
+        unsigned long first, last;
+
+        if (sscanf(range, "%lu-%lu", &first, &last) != 2)
+                fail("line %d: expect-pattern FIRST-LAST", number);
+        if (request->body_len != last - first + 1)
+                return false;
+        for (unsigned long at = first; at <= last; at++) {
+                if (request->body[at - first] != pattern(at))
+                        return false;
+        }
+        return true;
+}
+
 /* A line "expect-..." about the request. */
 static void
 check(const struct step *step, const char *line, const struct request *request)
@@ -403,18 +472,13 @@ check(const struct step *step, const char *line, const struct request *request)
         char *copy = checked(strdup(line));
         char *rest = copy;
         const char *name = word(&rest);
-        const char *value = NULL;
         size_t len = 0;
         bool ok = false;
 
         if (strcmp(name, "expect-header") == 0) {
-                char *colon = strchr(rest, ':');
-                if (colon == NULL)
-                        fail("line %d: expect-header NAME: VALUE", step->number);
-                *colon++ = '\0';
-                colon += strspn(colon, " ");
-                value = header(request->head, rest, &len);
-                ok = value != NULL && strlen(colon) == len && strncmp(value, colon, len) == 0;
+                ok = has_header(request, rest, step->number);
+        } else if (strcmp(name, "expect-pattern") == 0) {
+                ok = is_pattern(request, rest, step->number);
         } else if (strcmp(name, "expect-no-header") == 0) {
                 ok = header(request->head, rest, &len) == NULL;
         } else if (strcmp(name, "expect-no-text") == 0) {
@@ -437,11 +501,11 @@ check(const struct step *step, const char *line, const struct request *request)
 static bool
 answer(struct connection *conn, const char *status, const char *type, const char *body, size_t len)
 {
-        char head[512];
+        char head[2048];
 
         int head_len = snprintf(head, sizeof(head),
-            "HTTP/1.1 %s %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", status,
-            *status == '2' ? "OK" : "No", type, len);
+            "HTTP/1.1 %s %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s\r\n", status,
+            *status == '2' ? "OK" : "No", type, len, conn->extra);
         return put(conn, head, (size_t)head_len) && put(conn, body, len);
 }
 
@@ -459,6 +523,29 @@ answer_file(struct connection *conn, const char *status, const char *type, const
                 fail("%s: cannot read", path);
         fclose(file);
         bool ok = answer(conn, status, type, bytes, (size_t)size);
+        free(bytes);
+        return ok;
+}
+
+/* "FIRST-LAST/SIZE [N]" */
+static bool
+answer_range(struct connection *conn, const char *text, int number)
+{
+        unsigned long first, last, size, count;
+        char head[2048];
+
+        int got = sscanf(text, "%lu-%lu/%lu %lu", &first, &last, &size, &count);
+        if (got < 3 || last < first || last - first >= BODY_MAX)
+                fail("line %d: answer-range FIRST-LAST/SIZE [N]", number);
+        if (got < 4)
+                count = last - first + 1;
+        int head_len = snprintf(head, sizeof(head),
+            "HTTP/1.1 206 OK\r\nContent-Range: bytes %lu-%lu/%lu\r\nContent-Length: %lu\r\n%s\r\n",
+            first, last, size, last - first + 1, conn->extra);
+        char *bytes = checked(malloc(count + 1));
+        for (unsigned long at = 0; at < count; at++)
+                bytes[at] = pattern(first + at);
+        bool ok = put(conn, head, (size_t)head_len) && put(conn, bytes, count);
         free(bytes);
         return ok;
 }
@@ -531,6 +618,11 @@ act(const struct step *step, struct connection *conn, const char *line)
                 const char *type = word(&rest);
                 ok = name[6] == '-' ? answer_file(conn, status, type, rest)
                                     : answer(conn, status, type, rest, strlen(rest));
+        } else if (strcmp(name, "header") == 0) {
+                size_t used = strlen(conn->extra);
+                snprintf(conn->extra + used, sizeof(conn->extra) - used, "%s\r\n", rest);
+        } else if (strcmp(name, "answer-range") == 0) {
+                ok = answer_range(conn, rest, step->number);
         } else if (strcmp(name, "answer-raw") == 0) {
                 size_t len = unquote(rest, step->number);
                 ok = put(conn, rest, len);
@@ -554,13 +646,45 @@ act(const struct step *step, struct connection *conn, const char *line)
         return ok;
 }
 
+/* The line of that name below the step, behind the name; or NULL. */
+static const char *
+line_of(const struct step *step, const char *name)
+{
+        for (int idx = 0; idx < step->line_count; idx++) {
+                if (is_word(step->lines[idx], name))
+                        return step->lines[idx] + strlen(name);
+        }
+        return NULL;
+}
+
+/* Is it said of the request, not done? */
+static bool
+is_condition(const char *line)
+{
+        return strncmp(line, "expect-", 7) == 0 || strncmp(line, "when-", 5) == 0 ||
+               is_word(line, "cut-request");
+}
+
+/* Read the body as the step says; false when that was the end of the connection. */
+static bool
+take_body(struct connection *conn, struct request *request, const struct step *step)
+{
+        const char *cut = line_of(step, "cut-request");
+
+        if (cut == NULL)
+                return read_body(conn, request);
+        (void)fill(conn, strlen(request->head) + strtoul(cut, NULL, 10));
+        set_reset(conn->fd);
+        return false;
+}
+
 /* One request and what follows from it; false when the connection is over. */
 static bool
 exchange(struct connection *conn)
 {
         struct request request = { 0 };
 
-        if (!read_request(conn, &request))
+        if (!read_head(conn, &request))
                 return false;
         pthread_mutex_lock(&lock);
         if (log_file != NULL) {
@@ -568,17 +692,18 @@ exchange(struct connection *conn)
                 fflush(log_file);
         }
         const struct step *step = find_step(&request);
-        for (int idx = 0; idx < step->line_count; idx++) {
-                if (strncmp(step->lines[idx], "expect-", 7) == 0)
-                        check(step, step->lines[idx], &request);
-        }
         busy++;
         pthread_mutex_unlock(&lock);
 
-        bool open = true;
-        conn->rate = 0;
+        bool open = take_body(conn, &request, step);
         for (int idx = 0; open && idx < step->line_count; idx++) {
-                if (strncmp(step->lines[idx], "expect-", 7) != 0)
+                if (strncmp(step->lines[idx], "expect-", 7) == 0)
+                        check(step, step->lines[idx], &request);
+        }
+        conn->rate = 0;
+        conn->extra[0] = '\0';
+        for (int idx = 0; open && idx < step->line_count; idx++) {
+                if (!is_condition(step->lines[idx]))
                         open = act(step, conn, step->lines[idx]);
         }
         if (!open)
