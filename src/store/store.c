@@ -84,7 +84,7 @@ open_file_url(const struct url *url, struct err *err)
 static struct store *
 open_url(const struct url *url, struct err *err)
 {
-        static const char *const known[] = { "s3", "azure", "sftp" };
+        static const char *const known[] = { "azure", "sftp" };
 
         if (url->has_password) {
                 err_set(err, ERR_USAGE, "cannot open a store: its URL has a password in it");
@@ -93,6 +93,8 @@ open_url(const struct url *url, struct err *err)
         }
         if (strcmp(url->scheme, "file") == 0)
                 return open_file_url(url, err);
+        if (strcmp(url->scheme, "s3") == 0)
+                return store_s3_open(url, err);
         for (size_t idx = 0; idx < sizeof(known) / sizeof(known[0]); idx++) {
                 if (strcmp(url->scheme, known[idx]) == 0) {
                         err_set(err, ERR_UNSUPPORTED,
@@ -102,7 +104,7 @@ open_url(const struct url *url, struct err *err)
                 }
         }
         err_set(err, ERR_USAGE, "cannot open a store: \"%s\" is no kind of store", url->scheme);
-        err_hint(err, "a store is a directory: ./dir, /dir or file:/dir");
+        err_hint(err, "a store is a directory (./dir, /dir or file:/dir) or s3://BUCKET/PREFIX");
         return NULL;
 }
 

@@ -110,7 +110,7 @@ TEST(what_names_no_store_is_explained)
                 { "", ERR_USAGE, "empty" },
                 { "backups", ERR_USAGE, "\"backups\"" },
                 { "backups/prod", ERR_USAGE, "\"backups/prod\"" },
-                { "s3://bucket/prefix", ERR_UNSUPPORTED, "this build has no driver for s3 stores" },
+                { "s3://bucket/prefix?regoin=x", ERR_USAGE, "unknown option \"regoin\"" },
                 { "azure://account/container", ERR_UNSUPPORTED, "no driver for azure stores" },
                 { "sftp://host/path", ERR_UNSUPPORTED, "no driver for sftp stores" },
                 { "sftp://me:hunter2@host/path", ERR_USAGE, "has a password in it" },
