@@ -211,7 +211,8 @@ local function try(self, feature)
     said.answer, said.why = judge(e), e.message
   end
   if said.answer ~= "yes" then
-    said.follows = table.concat({ said.why, feature.follows }, "; ")
+    said.follows = said.why and feature.follows and said.why .. "; " .. feature.follows
+      or said.why or feature.follows
   end
   return said
 end
