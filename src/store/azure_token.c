@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "moonkeep/json.h"
-#include "moonkeep/mem.h"
+#include "object_text.h"
 
 #define REASON_MAX 400
 
@@ -109,27 +109,9 @@ first_line(const char *text)
 static void
 copy_reason(const char *text, char out[REASON_MAX])
 {
-        size_t len = first_line(text);
-        char *copy = mem_strndup(text, len, NULL);
-
-        out[0] = '\0';
-        if (copy == NULL)
-                return;
-        /* As a whole: what is cut would not be known any more. */
-        secret_redact(copy, len);
-        if (len >= REASON_MAX)
-                len = REASON_MAX - 1;
-        /* Not in the middle of a character. */
-        while (len > 0 && ((unsigned char)copy[len] & 0xc0) == 0x80)
-                len--;
-        while (len > 0 && copy[len - 1] == '.')
-                len--;
-        for (size_t idx = 0; idx < len; idx++) {
-                unsigned char byte = (unsigned char)copy[idx];
-                out[idx] = byte < ' ' || byte == 0x7f ? ' ' : copy[idx];
-        }
-        out[len] = '\0';
-        mem_free(copy);
+        object_one_line(text, first_line(text), false, out, REASON_MAX);
+        for (size_t len = strlen(out); len > 0 && out[len - 1] == '.'; len--)
+                out[len - 1] = '\0';
 }
 
 static void

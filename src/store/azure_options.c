@@ -1,0 +1,333 @@
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "azure.h"
+#include "azure_endpoint.h"
+#include "moonkeep/encode.h"
+#include "moonkeep/mem.h"
+
+#define TAGS_MAX 10
+#define TAG_NAME_MAX ((size_t)128)
+#define TAG_VALUE_MAX ((size_t)256)
+
+static const struct url_option known[] = { { "endpoint", NULL }, { "ca_file", NULL },
+        { "tier", NULL }, { "tags", NULL }, { "connections", NULL }, { "attempts", NULL },
+        { "stall", NULL }, { NULL, NULL } };
+
+static int
+refused(struct err *err, const char *why)
+{
+        return err_set(err, ERR_USAGE, "cannot open a store: %s", why);
+}
+
+/* Account, container and prefix. */
+
+static int
+check_account(const char *name, struct err *err)
+{
+        size_t len = strlen(name);
+
+        if (len >= 3 && len <= 63 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len)
+                return 0;
+        if (len == 0)
+                refused(err, "its URL names no account");
+        else
+                err_set(err, ERR_USAGE, "cannot open a store: \"%.64s\" is no name of an account",
+                    name);
+        return err_hint(err, "a store in Azure is written azure://ACCOUNT/CONTAINER/PREFIX; the "
+                             "host of the account is said with ?endpoint=");
+}
+
+static int
+check_container(const char *name, size_t len, struct err *err)
+{
+        bool plain = len >= 3 && len <= 63 && isalnum((unsigned char)name[0]) &&
+                     isalnum((unsigned char)name[len - 1]) &&
+                     strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") >= len;
+
+        if (plain || (len == 5 && memcmp(name, "$root", 5) == 0) ||
+            (len == 4 && memcmp(name, "$web", 4) == 0))
+                return 0;
+        if (len == 0)
+                refused(err, "its URL names no container");
+        else
+                err_set(err, ERR_USAGE, "cannot open a store: \"%.*s\" is no name of a container",
+                    (int)(len < 64 ? len : 64), name);
+        return err_hint(err, "a store in Azure is written azure://ACCOUNT/CONTAINER/PREFIX; a "
+                             "container has 3 to 63 lower-case letters, digits and \"-\"");
+}
+
+/* "a/b" as a prefix of keys, "a/b/". */
+static char *
+read_prefix(const char *path, struct err *err)
+{
+        struct buf out;
+
+        buf_init(&out, STORE_KEY_MAX);
+        path += strspn(path, "/");
+        while (*path != '\0') {
+                size_t len = strcspn(path, "/");
+                if (len == 0 || path[len - 1] == '.') {
+                        refused(err, "the prefix of its URL has a part that is empty or ends "
+                                     "with \".\"");
+                        goto fail;
+                }
+                for (size_t idx = 0; idx < len; idx++) {
+                        if (iscntrl((unsigned char)path[idx]) || path[idx] == '\\') {
+                                refused(err, "the prefix of its URL has \"\\\" or a control "
+                                             "character in it");
+                                goto fail;
+                        }
+                }
+                if (buf_add(&out, path, len, err) < 0 || buf_add(&out, "/", 1, err) < 0) {
+                        if (err != NULL && err->code == ERR_TOO_BIG)
+                                refused(err, "the prefix of its URL is too long");
+                        goto fail;
+                }
+                path += len + (path[len] == '/');
+        }
+        if (out.data == NULL)
+                return mem_strdup("", err);
+        return buf_detach(&out, err);
+
+fail:
+        buf_free(&out);
+        return NULL;
+}
+
+static int
+read_names(struct azure_store *it, const struct url *url, struct err *err)
+{
+        const char *path = url->path + strspn(url->path, "/");
+        size_t len = strcspn(path, "/");
+
+        if (check_account(url->host, err) < 0 || check_container(path, len, err) < 0)
+                return -1;
+        it->account = mem_strdup(url->host, err);
+        it->container = it->account != NULL ? mem_strndup(path, len, err) : NULL;
+        if (it->container == NULL)
+                return -1;
+        mem_free(it->object.prefix);
+        it->object.prefix = read_prefix(path + len, err);
+        return it->object.prefix != NULL ? 0 : -1;
+}
+
+/* Where it is. */
+
+static char *
+usual_endpoint(const struct azure_store *it, struct err *err)
+{
+        struct buf out;
+
+        buf_init(&out, 1024);
+        if (buf_addf(&out, err, "https://%s.blob.core.windows.net", it->account) < 0)
+                return NULL;
+        return buf_detach(&out, err);
+}
+
+/* Of the URL, the connection string or the environment; not said where it is the usual one. */
+static int
+read_endpoint(struct azure_store *it, struct url_option *options, struct err *err)
+{
+        const char *text = url_options_get(options, "endpoint");
+
+        if (text == NULL)
+                text = azure_creds_endpoint(it->creds);
+        if (text == NULL)
+                text = getenv("AZURE_STORAGE_SERVICE_ENDPOINT");
+        char *usual = usual_endpoint(it, err);
+        if (usual == NULL)
+                return -1;
+        it->endpoint = azure_endpoint_parse(text != NULL && *text != '\0' ? text : usual, err);
+        bool is_usual = it->endpoint != NULL && strcmp(it->endpoint, usual) == 0;
+        mem_free(usual);
+        if (it->endpoint == NULL) {
+                if (err != NULL && err->code == ERR_INVALID)
+                        err->code = ERR_USAGE;
+                return err_prefix(err, "cannot open a store: its endpoint");
+        }
+        if (azure_creds_kind(it->creds) != AZURE_AUTH_KEY &&
+            !azure_endpoint_keeps_secrets(it->endpoint))
+                return refused(err, "its endpoint is not https, and a token or SAS is not sent in "
+                                    "clear text");
+        if (!is_usual)
+                return url_options_set(options, "endpoint", it->endpoint, err);
+        struct url_option *endpoint = options;
+        mem_free(endpoint->value);
+        endpoint->value = NULL;
+        return 0;
+}
+
+/* How it is talked to. */
+static int
+read_connection(struct object_store *it, const struct url_option *options, struct err *err)
+{
+        const char *ca_file = url_options_get(options, "ca_file");
+        uint64_t connections = it->connections, attempts = it->patience.attempts;
+        uint64_t stall_s = 0;
+
+        if (url_options_number(
+                options, "connections", 1, OBJECT_CONNECTIONS_MAX, &connections, err) < 0 ||
+            url_options_number(options, "attempts", 1, 100, &attempts, err) < 0 ||
+            url_options_number(options, "stall", 1, 3600, &stall_s, err) < 0)
+                return -1;
+        if (ca_file != NULL && (it->ca_file = mem_strdup(ca_file, err)) == NULL)
+                return -1;
+        it->connections = (unsigned)connections;
+        it->patience.attempts = (unsigned)attempts;
+        if (stall_s > 0)
+                it->patience.stall_ms = (int64_t)stall_s * 1000;
+        return 0;
+}
+
+/* What is written. */
+
+static int
+read_tier(struct azure_store *it, const char *text, struct err *err)
+{
+        static const char *const names[][2] = { { "hot", "Hot" }, { "cool", "Cool" },
+                { "cold", "Cold" }, { "archive", "Archive" } };
+
+        for (size_t idx = 0; text != NULL && idx < sizeof(names) / sizeof(names[0]); idx++) {
+                if (strcmp(text, names[idx][0]) == 0)
+                        it->tier = names[idx][1];
+        }
+        if (text != NULL && it->tier == NULL)
+                return refused(
+                    err, "the option \"tier\" of its URL is none of hot, cool, cold, archive");
+        return 0;
+}
+
+/* What the names and values of tags may have. */
+static bool
+is_tag_text(const char *text, size_t len)
+{
+        return strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                            "0123456789 +-./:=_") >= len;
+}
+
+static int
+read_tag(const char *text, size_t len, struct buf *out, struct err *err)
+{
+        const char *equals = memchr(text, '=', len);
+        size_t name_len = equals != NULL ? (size_t)(equals - text) : len;
+        size_t value_len = equals != NULL ? len - name_len - 1 : 0;
+
+        if (equals == NULL || name_len == 0 || name_len > TAG_NAME_MAX ||
+            value_len > TAG_VALUE_MAX || !is_tag_text(text, name_len) ||
+            !is_tag_text(equals + 1, value_len)) {
+                refused(err, "the option \"tags\" of its URL is not NAME=VALUE,NAME=VALUE");
+                return err_hint(err, "names have at most 128 and values at most 256 letters, "
+                                     "digits, spaces and + - . / : = _");
+        }
+        if ((out->len > 0 && buf_add(out, "&", 1, err) < 0) ||
+            url_encode(text, name_len, 0, out, err) < 0 || buf_add(out, "=", 1, err) < 0)
+                return -1;
+        return url_encode(equals + 1, value_len, 0, out, err);
+}
+
+static int
+read_tags(struct azure_store *it, const char *text, struct err *err)
+{
+        struct buf out;
+
+        if (text == NULL)
+                return 0;
+        buf_init(&out, URL_MAX);
+        for (int count = 1;; count++) {
+                size_t len = strcspn(text, ",");
+                if (count > TAGS_MAX) {
+                        refused(err, "the option \"tags\" of its URL has more than 10 tags");
+                        break;
+                }
+                if (read_tag(text, len, &out, err) < 0)
+                        break;
+                if (text[len] == '\0') {
+                        it->tags = buf_detach(&out, err);
+                        return it->tags != NULL ? 0 : -1;
+                }
+                text += len + 1;
+        }
+        buf_free(&out);
+        return -1;
+}
+
+/* The names. */
+
+/* "azure://account/container/prefix" and options. */
+static char *
+name_with(const struct azure_store *it, const struct url_option *options, struct err *err)
+{
+        const char *prefix = it->object.prefix;
+        struct buf out;
+
+        buf_init(&out, 8 * STORE_KEY_MAX + 4 * URL_MAX);
+        if (buf_addf(&out, err, "azure://%s/%s", it->account, it->container) < 0 ||
+            (*prefix != '\0' && (buf_addstr(&out, "/", err) < 0 ||
+                                    url_encode(prefix, strlen(prefix) - 1, 1, &out, err) < 0)) ||
+            url_options_write(options, &out, err) < 0) {
+                buf_free(&out);
+                return NULL;
+        }
+        return buf_detach(&out, err);
+}
+
+static int
+name_store(struct azure_store *it, const struct url_option *options, struct err *err)
+{
+        /* The first option is the endpoint, and the only one that says where. */
+        const struct url_option where[] = { options[0], { NULL, NULL } };
+
+        it->object.store.url = name_with(it, options, err);
+        if (it->object.store.url == NULL)
+                return -1;
+        it->object.store.place = name_with(it, where, err);
+        return it->object.store.place != NULL ? 0 : -1;
+}
+
+/* A SAS with its URL is what the portal shows, and people paste. */
+static int
+refuse_secrets(const struct url *url, struct err *err)
+{
+        struct err why;
+
+        err_init(&why);
+        char *signature = url_param(url, "sig", &why);
+        if (signature == NULL)
+                return 0;
+        secret_wipe(signature, strlen(signature));
+        mem_free(signature);
+        refused(err, "its URL has a SAS in it (sig=)");
+        return err_hint(err, "a SAS comes from the environment: AZURE_STORAGE_SAS_TOKEN");
+}
+
+int
+azure_options_read(struct azure_store *it, const struct url *url, struct err *err)
+{
+        struct url_option options[sizeof(known) / sizeof(known[0])];
+        int rc = -1;
+
+        memcpy(options, known, sizeof(known));
+        if (url->user != NULL || url->port != 0) {
+                refused(err, "an \"azure:\" URL has no user and no port");
+                return err_hint(err, "another server than Azure's is written "
+                                     "azure://ACCOUNT/CONTAINER?endpoint=https://HOST:PORT");
+        }
+        if (refuse_secrets(url, err) < 0 || url_options_parse(options, url, err) < 0 ||
+            read_names(it, url, err) < 0)
+                goto done;
+        it->creds = azure_creds_new(it->account, AZURE_RESOURCE_STORAGE, err);
+        if (it->creds == NULL) {
+                err_prefix(err, "cannot open a store");
+                goto done;
+        }
+        if (read_endpoint(it, options, err) == 0 &&
+            read_connection(&it->object, options, err) == 0 &&
+            read_tier(it, url_options_get(options, "tier"), err) == 0 &&
+            read_tags(it, url_options_get(options, "tags"), err) == 0)
+                rc = name_store(it, options, err);
+done:
+        url_options_clear(options);
+        return rc;
+}
