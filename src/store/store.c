@@ -84,7 +84,7 @@ open_file_url(const struct url *url, struct err *err)
 static struct store *
 open_url(const struct url *url, struct err *err)
 {
-        static const char *const known[] = { "azure", "sftp" };
+        static const char *const known[] = { "sftp" };
 
         if (url->has_password) {
                 err_set(err, ERR_USAGE, "cannot open a store: its URL has a password in it");
@@ -95,6 +95,8 @@ open_url(const struct url *url, struct err *err)
                 return open_file_url(url, err);
         if (strcmp(url->scheme, "s3") == 0)
                 return store_s3_open(url, err);
+        if (strcmp(url->scheme, "azure") == 0)
+                return store_azure_open(url, err);
         for (size_t idx = 0; idx < sizeof(known) / sizeof(known[0]); idx++) {
                 if (strcmp(url->scheme, known[idx]) == 0) {
                         err_set(err, ERR_UNSUPPORTED,
@@ -104,7 +106,8 @@ open_url(const struct url *url, struct err *err)
                 }
         }
         err_set(err, ERR_USAGE, "cannot open a store: \"%s\" is no kind of store", url->scheme);
-        err_hint(err, "a store is a directory (./dir, /dir or file:/dir) or s3://BUCKET/PREFIX");
+        err_hint(err, "a store is a directory (./dir, /dir or file:/dir), s3://BUCKET/PREFIX or "
+                      "azure://ACCOUNT/CONTAINER/PREFIX");
         return NULL;
 }
 
