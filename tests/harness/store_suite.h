@@ -12,8 +12,10 @@
 
 /* What not every store has, and a case may need. */
 enum store_trait {
-        STORE_FLAT = 1 << 0,  /* a key can be the folder of others, too; any text is a part */
-        STORE_SHARED = 1 << 1 /* other processes see it, by its URL */
+        STORE_FLAT = 1 << 0,   /* a key can be the folder of others, too; any text is a part */
+        STORE_SHARED = 1 << 1, /* other processes see it, by its URL */
+        STORE_LONG = 1 << 2,   /* a key may have STORE_KEY_MAX bytes */
+        STORE_MANY = 1 << 3    /* thousands of keys do not take minutes */
 };
 
 struct store_case {

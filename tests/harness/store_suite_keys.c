@@ -65,23 +65,46 @@ odd_keys_are_kept(struct store *store)
 static void
 a_key_can_be_a_folder_too(struct store *store)
 {
-        char longest[STORE_KEY_MAX + 1];
-        char all[2 * STORE_KEY_MAX];
-
-        memset(longest, 'x', STORE_KEY_MAX);
-        longest[STORE_KEY_MAX] = '\0';
         store_suite_put(store, "a", "1");
         store_suite_put(store, "a/b", "2");
         store_suite_put(store, "a/b/c", "3");
-        store_suite_put(store, longest, "4");
-        snprintf(all, sizeof(all), "a a/b a/b/c %s", longest);
-        store_suite_list(store, "", false, all);
-        snprintf(all, sizeof(all), "a a/ %s", longest);
-        store_suite_list(store, "", true, all);
+        store_suite_list(store, "", false, "a a/b a/b/c");
+        store_suite_list(store, "", true, "a a/");
         store_suite_list(store, "a/", true, "a/b a/b/");
         store_suite_get(store, "a", "1");
         store_suite_get(store, "a/b", "2");
-        store_suite_get(store, longest, "4");
+}
+
+static void
+a_key_has_so_many_bytes_and_no_more(struct store *store)
+{
+        char key[STORE_KEY_MAX + 2];
+        struct err err;
+
+        err_init(&err);
+        for (size_t idx = 0; idx < STORE_KEY_MAX + 1; idx++)
+                key[idx] = idx % 100 == 99 ? '/' : 'k';
+        key[STORE_KEY_MAX + 1] = '\0';
+        CHECK_ERR(store_create(store, key, NULL, NULL, &err) == NULL, err, ERR_INVALID,
+            "longer than 1024 bytes");
+        key[STORE_KEY_MAX] = '\0';
+        store_suite_put(store, key, "long");
+        store_suite_get(store, key, "long");
+        store_suite_list(store, "", false, key);
+        CHECK_OK(store_remove(store, key, NULL, &err), err);
+        CHECK(!store_suite_exists(store, key));
+}
+
+static void
+a_key_may_have_one_long_part(struct store *store)
+{
+        char key[STORE_KEY_MAX + 1];
+
+        memset(key, '+', STORE_KEY_MAX);
+        key[STORE_KEY_MAX] = '\0';
+        store_suite_put(store, key, "long");
+        store_suite_get(store, key, "long");
+        store_suite_list(store, "", true, key);
 }
 
 /* More than two pages of any server. */
@@ -187,6 +210,8 @@ many_keys_are_listed_in_order(struct store *store)
 const struct store_case store_suite_keys[] = {
         CASE(odd_keys_are_kept, 0),
         CASE(a_key_can_be_a_folder_too, STORE_FLAT),
-        CASE(many_keys_are_listed_in_order, 0),
+        CASE(a_key_has_so_many_bytes_and_no_more, STORE_LONG),
+        CASE(a_key_may_have_one_long_part, STORE_FLAT | STORE_LONG),
+        CASE(many_keys_are_listed_in_order, STORE_MANY),
         { NULL, NULL, 0 },
 };

@@ -18,7 +18,7 @@ TEST(memory_keeps_what_every_store_promises)
 {
         struct store *store = made();
 
-        conformance_all(store, STORE_FLAT);
+        conformance_all(store, STORE_FLAT | STORE_LONG | STORE_MANY);
         store_free(store);
 }
 

@@ -105,8 +105,9 @@ use = egg:swift#proxy
 account_autocreate = true
 allow_account_management = true
 $swift_times
-# There is one node only: it is never set aside.
+# There is one node only: it is never set aside, for whatever reason.
 error_suppression_limit = 1000000
+error_suppression_interval = 0.001
 [filter:catch_errors]
 use = egg:swift#catch_errors
 [filter:proxy-logging]
