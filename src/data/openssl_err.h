@@ -15,8 +15,8 @@ openssl_err(struct err *err, const char *what)
 {
         const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 
-        err_set(err, ERR_INTERNAL, "%s: %s", what,
-            reason != NULL ? reason : "OpenSSL gives no reason");
+        err_set(
+            err, ERR_INTERNAL, "%s: %s", what, reason != NULL ? reason : "OpenSSL gives no reason");
         ERR_clear_error();
         return -1;
 }
