@@ -12,8 +12,10 @@ write_process(const char *script, const char *arguments)
         snprintf(text, sizeof(text), "#!/bin/sh\n%s\n", script);
         write_file("tool", text);
         CHECK(chmod(test_path("tool"), 0700) == 0);
-        snprintf(text, sizeof(text), "[profile p]\ncredential_process = %s %s\n", test_path("tool"),
-            arguments);
+        snprintf(text, sizeof(text),
+            "[profile p]\ncredential_process = %s %s\n"
+            "[profile other]\naws_secret_access_key = hidden1\n",
+            test_path("tool"), arguments);
         write_profiles(text, NULL);
 }
 
