@@ -7,6 +7,23 @@
 /* How often an exclusive write whose effect is not known looks what happened. */
 #define LOOKS_MAX 3
 
+/* What the answer says of the object that was made: its ETag, without quotes. */
+static void
+note_made(const struct object_sink *it, const struct http_answer *answer)
+{
+        struct store_stat *made = it->upload.how.made;
+        const char *etag = http_answer_header(answer, "etag");
+
+        if (made == NULL || etag == NULL)
+                return;
+        etag += *etag == '"';
+        size_t len = strcspn(etag, "\"");
+        if (len > STORE_ETAG_MAX)
+                return;
+        *made = (struct store_stat){ .size = it->len };
+        memcpy(made->etag, etag, len);
+}
+
 static int
 put(struct object_sink *it, struct err *err)
 {
@@ -28,6 +45,7 @@ put(struct object_sink *it, struct err *err)
         store->dialect->writing(store, &it->upload.how, &request);
         if (object_call(store, &request, it->cancel, &answer, err) < 0)
                 return -1;
+        note_made(it, &answer);
         http_answer_clear(&answer);
         return 0;
 }
