@@ -48,8 +48,8 @@ take_idle(size_t size)
         return NULL;
 }
 
-char *
-object_pool_get(size_t size, bool must, struct err *err)
+int
+object_pool_get(size_t size, bool must, char **out, struct err *err)
 {
         void *buffer = NULL;
 
@@ -62,16 +62,18 @@ object_pool_get(size_t size, bool must, struct err *err)
                         free_idle();
         }
         pthread_mutex_unlock(&lock);
-        if (!lend || buffer != NULL)
-                return buffer;
-
-        buffer = mem_alloc(size > sizeof(struct idle) ? size : sizeof(struct idle), err);
+        if (!lend)
+                return 0;
+        if (buffer == NULL)
+                buffer = mem_alloc(size > sizeof(struct idle) ? size : sizeof(struct idle), err);
         if (buffer == NULL) {
                 pthread_mutex_lock(&lock);
                 used -= size;
                 pthread_mutex_unlock(&lock);
+                return -1;
         }
-        return buffer;
+        *out = buffer;
+        return 1;
 }
 
 void

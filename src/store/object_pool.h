@@ -11,11 +11,11 @@
 #include "moonkeep/err.h"
 
 /*
- * object_pool_get: a buffer of size bytes.  NULL, and err untouched, when the
- * budget is used up, unless it is a `must`: the one without which nothing would
- * move.  NULL and ERR_NOMEM when there is no memory.
+ * object_pool_get: a buffer of size bytes in *out.  Returns 1; 0 when the budget
+ * is used up, unless it is a `must`: the one without which nothing would move;
+ * -1 with ERR_NOMEM.
  */
-char *object_pool_get(size_t size, bool must, struct err *err);
+int object_pool_get(size_t size, bool must, char **out, struct err *err);
 
 /* object_pool_put: give it back; size as it was asked for.  NULL is fine. */
 void object_pool_put(char *buffer, size_t size);

@@ -33,8 +33,9 @@ make_room(struct object_range *range, struct err *err)
                 return 0;
         range->pooled = range->len > OWN_MAX && range->len <= range->it->store->part_size;
         range->cap = range->pooled ? range->it->store->part_size : (size_t)range->len;
-        range->data =
-            range->pooled ? object_pool_get(range->cap, true, err) : mem_alloc(range->cap, err);
+        if (range->pooled)
+                return object_pool_get(range->cap, true, &range->data, err) > 0 ? 0 : -1;
+        range->data = mem_alloc(range->cap, err);
         return range->data != NULL ? 0 : -1;
 }
 

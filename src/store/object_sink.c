@@ -93,19 +93,15 @@ drop_buffer(struct object_sink *it)
 static int
 get_part_buffer(struct object_sink *it, struct err *err)
 {
-        struct err failure;
         char *data;
+        int got;
 
-        err_init(&failure);
-        while (
-            (data = object_pool_get(it->store->part_size, it->under_way == 0, &failure)) == NULL) {
-                if (failure.code != ERR_NONE) {
-                        *err = failure;
-                        return -1;
-                }
+        while ((got = object_pool_get(it->store->part_size, it->under_way == 0, &data, err)) == 0) {
                 if (object_sink_look(it, true, err) < 0)
                         return -1;
         }
+        if (got < 0)
+                return -1;
         if (it->len > 0)
                 memcpy(data, it->data, it->len);
         mem_free(it->data);

@@ -50,9 +50,9 @@ read_ahead(struct object_source *it, struct err *err)
                 /* What is read next has to have a buffer; what comes later may wait for one. */
                 if (it->count > 0) {
                         range->cap = part_size;
-                        range->data = object_pool_get(range->cap, false, err);
-                        if (range->data == NULL)
-                                return 0;
+                        int got = object_pool_get(range->cap, false, &range->data, err);
+                        if (got <= 0)
+                                return got;
                         range->pooled = true;
                 }
                 it->count++;
