@@ -71,8 +71,10 @@ keep_marks(struct buf *body)
 static int
 cannot_list(const struct listing *list, struct err *err)
 {
-        return err_prefix(
-            err, "cannot list \"%s/%s\"", store_place(&list->it->object.store), list->prefix);
+        const char *name =
+            *list->prefix != '\0' ? list->prefix : store_place(&list->it->object.store);
+
+        return err_prefix(err, "cannot list \"%s\"", name);
 }
 
 static int
