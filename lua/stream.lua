@@ -90,6 +90,27 @@ function stream.new_digest(whole)
   return native.digest_new(whole or false)
 end
 
+--- Encrypt as OpenPGP, which `gpg --decrypt` reads; on a thread of its own
+--- together with what is upstream of it, up to a compressor.
+--- @param key table a secret
+function stream.encrypt(source, key)
+  return native.readahead(native.encrypt(source, key), AHEAD_CHUNKS)
+end
+
+--- Decrypt what stream.encrypt or `gpg --symmetric` wrote; all upstream runs on
+--- a thread of its own.  Raises "key" when it was encrypted with another key.
+--- What comes out is only proven at the end.
+--- @param key table a secret
+function stream.decrypt(source, key)
+  return native.decrypt(native.readahead(source, AHEAD_CHUNKS), key)
+end
+
+--- What tells a key apart without helping to guess it: 16 hex digits.
+--- @param key table a secret
+function stream.key_id(key)
+  return native.key_id(key)
+end
+
 --- Digest what passes.
 --- @param whole? boolean also the SHA-256 of all bytes
 --- @return table source, digest as of stream.new_digest

@@ -353,6 +353,7 @@ lx_open_stream(lua_State *L)
 
         lx_module(L, functions);
         luaL_setfuncs(L, lx_filter_functions, 0);
+        luaL_setfuncs(L, lx_crypt_functions, 0);
         luaL_setfuncs(L, lx_copy_functions, 0);
         return 1;
 }

@@ -75,8 +75,9 @@ struct stream_digest *lx_digest_take(lua_State *L, int arg);
  */
 struct tar_watcher lx_watcher(lua_State *L, int arg);
 
-/* The functions of l_filter.c and l_copy.c, parts of the module _stream. */
+/* The functions of l_filter.c, l_crypt.c and l_copy.c, parts of the module _stream. */
 extern const luaL_Reg lx_filter_functions[];
+extern const luaL_Reg lx_crypt_functions[];
 extern const luaL_Reg lx_copy_functions[];
 
 /* Catalogs (l_tar.c) and TSDB checks (l_tsdb.c) as watchers; false when arg is none. */
