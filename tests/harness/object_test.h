@@ -148,8 +148,13 @@ plain_complete(
         struct buf tags;
 
         buf_init(&tags, 65536);
-        for (size_t idx = 0; idx < upload->count; idx++)
-                CHECK(buf_addf(&tags, err, "%s%s", idx > 0 ? "," : "", upload->tags[idx]) == 0);
+        for (size_t idx = 0; idx < upload->count; idx++) {
+                const char *comma = idx > 0 ? "," : "";
+                if (buf_addf(&tags, err, "%s%s", comma, upload->tags[idx]) < 0) {
+                        buf_free(&tags);
+                        return -1;
+                }
+        }
         object_request_init(&request, upload->it, "complete", "POST", upload->key);
         object_request_query(&request, "complete", upload->id);
         request.payload = tags.data;
