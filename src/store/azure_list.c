@@ -88,18 +88,18 @@ static char *
 decode_name(const struct listing *list, const char *text, struct err *err)
 {
         struct buf out;
+        struct err why;
 
+        err_init(&why);
         buf_init(&out, 4 * STORE_KEY_MAX);
-        if (url_decode(text, strlen(text), &out, err) < 0 || buf_addstr(&out, "", err) < 0)
-                goto fail;
-        if (out.len == 0 || memchr(out.data, '\0', out.len) != NULL) {
-                malformed(list, "a name that cannot be decoded", err);
-                goto fail;
-        }
-        return buf_detach(&out, err);
-
-fail:
+        if (url_decode(text, strlen(text), &out, &why) == 0 && out.len > 0 &&
+            memchr(out.data, '\0', out.len) == NULL)
+                return buf_detach(&out, err);
         buf_free(&out);
+        if (why.code == ERR_NOMEM)
+                *err = why;
+        else
+                malformed(list, "a name that cannot be decoded", err);
         return NULL;
 }
 
