@@ -161,8 +161,8 @@ sign(const struct sts *sts, const struct aws_keys *keys, const struct buf *body,
                 { "x-amz-security-token",
                     keys->token != NULL ? secret_bytes(keys->token, NULL) : NULL },
         };
+        struct buf path;
         struct s3_signing signing = { .method = "POST",
-                .path = sts->path,
                 .query = "",
                 .headers = headers,
                 .header_count = keys->token != NULL ? 4 : 3,
@@ -177,8 +177,14 @@ sign(const struct sts *sts, const struct aws_keys *keys, const struct buf *body,
             s3_signing_key(secret, secret_len, date, sts->region, "sts", key, err) < 0)
                 return -1;
         hex_encode(hash, sizeof(hash), hash_hex);
-        int rc = s3_authorization(&signing, out, err);
+        buf_init(&path, 3 * sizeof(sts->path));
+        /* Only S3 signs the path as it is sent; all others encode it once more. */
+        int rc = url_encode(sts->path, strlen(sts->path), 1, &path, err);
+        signing.path = path.data;
+        if (rc == 0)
+                rc = s3_authorization(&signing, out, err);
         secret_wipe(key, sizeof(key));
+        buf_free(&path);
         return rc;
 }
 
