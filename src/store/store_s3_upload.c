@@ -194,6 +194,18 @@ done:
         return rc;
 }
 
+static int
+longer_before(const struct object_upload *upload, struct err *err)
+{
+        err_set(err, ERR_IO,
+            "cannot write \"%s%s\": the interrupted upload that was gone on with had more parts; "
+            "it is removed now",
+            upload->it->prefix, upload->key);
+        if (err != NULL)
+                err->retryable = true;
+        return -1;
+}
+
 int
 s3_complete(
     struct object_lane *lane, struct object_upload *upload, struct cancel *cancel, struct err *err)
@@ -215,6 +227,13 @@ s3_complete(
         if (open && s3_head(upload->it, lane, upload->key, &stat, cancel, NULL) == 0 &&
             is_this(upload, &stat))
                 return compare(upload, &stat, err);
+        /* Parts of an earlier writer, more than there are now, trouble some servers: anew, then. */
+        if (upload->known_count > upload->count)
+                why.retryable = true;
+        /* Some servers (radosgw) want all parts that they have, also those of an earlier attempt.
+         */
+        if (why.code == ERR_CORRUPT && upload->known_count > upload->count)
+                return longer_before(upload, err);
         if (err != NULL)
                 *err = why;
         return -1;

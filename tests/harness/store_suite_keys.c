@@ -16,7 +16,7 @@ static const char *const odd_keys[] = {
         "%2e%2e/x",
         "%41",
         "+",
-        "...",
+        "..x/.y/...z",
         "<&>]]>&amp;",
         "?acl",
         "?uploads=&x=y/z",

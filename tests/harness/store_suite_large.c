@@ -238,9 +238,12 @@ a_token_ends_a_large_write(struct store *store)
         sink_free(sink);
         cancel_unref(token);
         store_suite_list(store, "", false, "");
+        /* What was under way may have arrived behind the abort. */
         uint64_t removed = 77;
+        CHECK_OK(store_sweep(store, "", NULL, NULL, &err), err);
         CHECK_OK(store_sweep(store, "", &removed, NULL, &err), err);
         CHECK_INT(removed, 0);
+        store_suite_list(store, "", false, "");
 }
 
 /* A writer of its own process that is killed when it has written len bytes. */
@@ -278,10 +281,12 @@ a_sweep_removes_what_a_killed_writer_left(struct store *store)
         write_and_die(store, "b/new", 64 * MIB, 9);
         store_suite_list(store, "", false, "a/k");
         store_suite_get(store, "a/k", "old");
+        /* Azure keeps what is not committed with what is, and drops it in its own time. */
         CHECK_OK(store_sweep(store, "a/", &removed, NULL, &err), err);
+        CHECK(removed <= 1);
+        CHECK_OK(store_sweep(store, "b/", &removed, NULL, &err), err);
         CHECK_INT(removed, 1);
-        CHECK_OK(store_sweep(store, "", &removed, NULL, &err), err);
-        CHECK_INT(removed, 1);
+        CHECK_OK(store_sweep(store, "", NULL, NULL, &err), err);
         CHECK_OK(store_sweep(store, "", &removed, NULL, &err), err);
         CHECK_INT(removed, 0);
         store_suite_list(store, "", false, "a/k");
@@ -301,7 +306,11 @@ a_killed_writer_is_gone_on_with(struct store *store)
         check_range(store, "same", 0, UINT64_MAX, 64 * MIB, 10);
         /* What is there is of another content, or of another size. */
         write_and_die(store, "other", 64 * MIB, 11);
-        CHECK_OK(put_large(store, "other", &resume, 30 * MIB, 12, &err), err);
+        if (put_large(store, "other", &resume, 30 * MIB, 12, &err) < 0) {
+                /* Some servers cannot make do with fewer parts; then it was removed. */
+                CHECK_ERR(err.retryable, err, ERR_IO, "other");
+                CHECK_OK(put_large(store, "other", &resume, 30 * MIB, 12, &err), err);
+        }
         check_range(store, "other", 0, UINT64_MAX, 30 * MIB, 12);
         store_suite_list(store, "", false, "other same");
         CHECK_OK(store_sweep(store, "", &removed, NULL, &err), err);
