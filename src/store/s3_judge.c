@@ -46,7 +46,7 @@ static const struct known {
         { "ConditionalRequestConflict", ERR_HTTP, true, "another write is under way there" },
         { "BucketAlreadyExists", ERR_EXISTS, false, "somebody else has a bucket of that name" },
         { "BucketAlreadyOwnedByYou", ERR_EXISTS, false, "the bucket exists already" },
-        { "InvalidPart", ERR_CORRUPT, false, "a part of the upload is missing or another one" },
+        { "InvalidPart", ERR_IO, false, "a part of the upload is missing or another one" },
         { "KMS.NotFoundException", ERR_KEY, false, "KMS has no such key" },
         { "KMS.DisabledException", ERR_KEY, false, "the key in KMS is disabled" },
         { "KMS.KMSInvalidStateException", ERR_KEY, false, "the key in KMS cannot be used" },

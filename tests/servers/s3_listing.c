@@ -11,6 +11,7 @@
  * signature is looked at.
  */
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -108,7 +109,10 @@ serve(void *arg)
         char request[REQUEST_MAX + 1];
         size_t size = 512 * (PAGE_MAX + 4), have = 0;
         char *body = malloc(size);
+        int one = 1;
 
+        /* Head and body are two writes: the second must not wait for the first one's receipt. */
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         for (bool open = body != NULL; open;) {
                 ssize_t got = recv(fd, request + have, REQUEST_MAX - have, 0);
                 if (got <= 0)
