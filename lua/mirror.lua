@@ -47,6 +47,10 @@ function mirror.new(options)
   return self
 end
 
+--- Differences that a comparison keeps for the copying that follows it; when there
+--- are more, both stores are listed again.
+local KEPT_MAX = 10000
+
 --- Compare, and change nothing.
 --- @param each? function(verb, key, why) for each difference
 --- @return table {objects, bytes, targets, copy, copy_bytes, check: to be compared by content,
@@ -54,6 +58,7 @@ end
 function Mirror:compare(each)
   local sum = { copy = 0, copy_bytes = 0, check = 0, learned = 0, remove = 0, kept = 0, archived = 0 }
   local tell = each or function() end
+  local groups, kept = {}, 0
   local function item(one)
     local field = one.check and "check" or "copy"
     sum[field] = sum[field] + 1
@@ -74,17 +79,28 @@ function Mirror:compare(each)
       sum[field] = sum[field] + #group[field]
     end
     sum.remove = sum.remove + #group.removals
+    kept = kept + #group.copies + #group.removals + 1
+    groups = kept <= KEPT_MAX and groups or nil
+    if groups then
+      groups[#groups + 1] = group
+    end
   end)
   for field, count in pairs(counts) do
     sum[field] = count
   end
+  counts.groups = groups
+  self.found = groups and counts
   return sum
 end
 
---- Copy all that is missing or differs.
+--- Copy all that is missing or differs: what the comparison just made found, or
+--- what a new one finds.
+--- @param expected? integer how many objects will be copied, about
 --- @return table as transfer.run
-function Mirror:copy()
-  return transfer.run(self)
+function Mirror:copy(expected)
+  local found = self.found
+  self.found = nil
+  return transfer.run(self, found, expected or found and #found.groups)
 end
 
 --- Raise "refused" when a comparison found too much to remove.

@@ -99,17 +99,21 @@ function Store:create(key, options)
   return self._handle:create(key, how(options))
 end
 
---- Copy an object to the same key of another store; within one service the server
---- does it, where it can.  What is something else by now raises a retryable "io" and
---- is not written; what is gone raises "not_found".
---- @param entry table of the listing: {key, size, mtime, etag}
+--- Copy objects to the same keys of another store, one after another; within one
+--- service the server does it, where it can.  Others go on when one fails.  What is
+--- something else by now fails with a retryable "io" and is not written; what is
+--- gone, with "not_found".
 --- @param target table store
+--- @param entries table list, at most 64, as listed: {key, size, mtime, etag}
 --- @param options? table {progress: counts the bytes, why = for the plan}
---- @return table {size, mtime, etag: as the target has it, as far as it says, by_server}
-function Store:copy(entry, target, options)
+--- @return table list: of each {size, mtime, etag, as the target has it, as far as it says;
+---   by_server}, or the error
+function Store:copy(target, entries, options)
   options = options or {}
-  effect.change_for_result("write", shown(target, entry.key), options.why)
-  return self._handle:copy(entry.key, target._handle, entry, options.progress)
+  local what = #entries == 1 and shown(target, entries[1].key)
+    or ("%d objects in %s"):format(#entries, target.place)
+  effect.change_for_result("write", what, options.why)
+  return self._handle:copy(target._handle, entries, options.progress)
 end
 
 --- Remove an object; a missing one is fine.

@@ -20,6 +20,7 @@ local Folder = {}
 Folder.__index = Folder
 
 --- The folder that a key is in, or nil.
+--- @param key string all before its last "/" decides
 function folder.of(key)
   local text = "/" .. key
   for _, kind in ipairs(KINDS) do

@@ -26,28 +26,26 @@ local function new_group(place)
   return { folder = place, copies = {}, learned = {}, archived = {}, removals = {}, kept = {} }
 end
 
---- What to do with an object that the source has: an item to copy, or nil.
-local function decide(mirror, group, pair)
-  local source, target = pair.source, pair.target
-  local item = { source = source, target = target, why = "missing" }
+--- What is known of an object that the source has: "same", "learned" (the same by a
+--- manifest), "archived", or "copy" and the item to be copied.
+local function decide(mirror, place, key, source, target)
+  local why, check = "missing", nil
   if target then
-    local verdict, why = same.judge(mirror.rules, source, target)
-    item.why, item.check = why, mirror.deep and verdict ~= "differs" or nil
-    if item.check then
-      item.why = "compare the contents"
+    local verdict
+    verdict, why = same.judge(mirror.rules, source, target)
+    if mirror.deep and verdict ~= "differs" then
+      why, check = "compare the contents", true
     elseif verdict == "same" then
-      return nil
-    elseif verdict == "unknown" and group.folder
-      and group.folder:stated(mirror.from, mirror.to)[pair.key] == source.size then
-      table.insert(group.learned, pair)
-      return nil
+      return "same"
+    elseif verdict == "unknown" and place
+      and place:stated(mirror.from, mirror.to)[key] == source.size then
+      return "learned"
     end
   end
   if source.archived then
-    table.insert(group.archived, pair.key)
-    return nil
+    return "archived"
   end
-  return item
+  return "copy", { source = source, target = target, why = why, check = check }
 end
 
 local function keep(group, key, why)
@@ -72,15 +70,22 @@ local function decide_folder(mirror, place)
     decide_extra(group, place.marker)
   end
   for _, pair in ipairs(place.pairs) do
-    local item = pair.source and decide(mirror, group, pair)
-    if pair == place.marked then
-      group.marker = item or nil
-    elseif item and item.target and half then
-      keep(group, pair.key, "the source's backup is not complete, the target's is")
-    elseif item then
-      table.insert(group.copies, item)
-    elseif not pair.source then
+    local what, item
+    if pair.source then
+      what, item = decide(mirror, place, pair.key, pair.source, pair.target)
+    elseif pair ~= place.marked then
       decide_extra(group, pair.key)
+    end
+    if what == "archived" then
+      table.insert(group.archived, pair.key)
+    elseif what == "learned" then
+      table.insert(group.learned, pair)
+    elseif what == "copy" and pair == place.marked then
+      group.marker = item
+    elseif what == "copy" and pair.target and half then
+      keep(group, pair.key, "the source's backup is not complete, the target's is")
+    elseif what == "copy" then
+      table.insert(group.copies, item)
     end
   end
   if #group.archived > 0 then
@@ -101,30 +106,31 @@ end
 --- @return table {objects, bytes, targets}: what the source has, how many the target has
 function scan.run(mirror, visit)
   local counts = { objects = 0, bytes = 0, targets = 0 }
-  local place
-
-  local function finish(group)
-    if not is_empty(group) then
-      visit(group)
-    end
-  end
+  local place  -- the folder that is gone through
+  local plain  -- where keys are in no folder
 
   local function leave()
     if place then
-      finish(decide_folder(mirror, place))
+      local group = decide_folder(mirror, place)
       place = nil
+      if not is_empty(group) then
+        visit(group)
+      end
     end
   end
 
   local function alone(key, source, target)
-    local group = new_group(nil)
+    local what, item = "removal", nil
     if source then
-      local pair = { key = key, source = source, target = target }
-      group.copies[1] = decide(mirror, group, pair)
-    else
-      group.removals[1] = key
+      what, item = decide(mirror, nil, key, source, target)
     end
-    finish(group)
+    if what ~= "same" then
+      local group = new_group(nil)
+      group.copies[1] = item
+      group.archived[1] = what == "archived" and key or nil
+      group.removals[1] = what == "removal" and key or nil
+      visit(group)
+    end
   end
 
   mirror.rules.book:rewind()
@@ -141,7 +147,12 @@ function scan.run(mirror, visit)
     if place and not place:has(key) then
       leave()
     end
-    place = place or folder.of(key)
+    -- Most keys lie where the one before did.
+    local above = place == nil and key:match("^.*/") or ""
+    if place == nil and above ~= plain then
+      place = folder.of(key)
+      plain = place == nil and above or nil
+    end
     if place then
       place:add(key, source, target)
     else

@@ -1,4 +1,5 @@
---- Copying what a scan found, many at once: small objects side by side, large ones few.
+--- Copying what a scan found, many at once: small objects side by side and some in
+--- one job, large ones few.
 
 local clock = require "clock"
 local failure = require "failure"
@@ -12,6 +13,12 @@ local transfer = {}
 local LARGE = 8 * 1024 * 1024
 local LARGE_WEIGHT = 8
 
+--- Small objects in one job, at most so many bytes together, and how many jobs each
+--- place for one should get in the end, so that all of them end at about the same time.
+local BATCH = 8
+local BATCH_BYTES = 1024 * 1024
+local SHARES = 4
+
 --- How often an object that changes while it is copied is looked at again.
 local TRIES = 3
 
@@ -24,9 +31,6 @@ local TOLD = 20
 --- Failures that the other objects would have, too.
 local FATAL = { cancelled = true, full = true, locked = true, credentials = true, recipe = true,
   internal = true, nomem = true }
-
-local Transfer = {}
-Transfer.__index = Transfer
 
 --- A file's time changes with its content, but not more often than its file
 --- system's clock ticks: what is so young could still change unseen.
@@ -77,15 +81,21 @@ local function is_gone(self, e, key)
   return failure.is(e, "not_found") and self.mirror.from:stat(key) == nil
 end
 
---- Copy an object; again when it was changed meanwhile.
+--- Objects copied in one job: what each became, or the error.
+local function copy_now(self, entries)
+  local mirror = self.mirror
+  for _, entry in ipairs(entries) do
+    settle(entry)
+  end
+  return mirror.from:copy(mirror.to, entries, { progress = mirror.progress })
+end
+
+--- Take note of what a try to copy an object became; again when it was changed meanwhile.
 --- @return boolean done
-local function copy(self, item)
-  local mirror, source = self.mirror, item.source
-  for _ = 1, TRIES do
-    settle(source)
-    local ok, made = pcall(mirror.from.copy, mirror.from, source, mirror.to,
-      { progress = mirror.progress, why = item.why })
-    if ok then
+local function conclude(self, source, made)
+  local mirror = self.mirror
+  for try = 1, TRIES do
+    if not failure.is(made) then
       self.copied, self.bytes = self.copied + 1, self.bytes + source.size
       self.strikes, self.succeeded = 0, clock.mono()
       self.by_server = self.by_server + (made.by_server and 1 or 0)
@@ -105,14 +115,17 @@ local function copy(self, item)
       fail(self, source.key, made)
       return false
     end
-    now.key = source.key
-    source = now
+    if try < TRIES then
+      now.key = source.key
+      source = now
+      made = copy_now(self, { source })[1]
+    end
   end
   fail(self, source.key, failure.new("io", ("cannot copy \"%s\": it keeps changing"):format(source.key)))
   return false
 end
 
---- Copy an object, or compare it first.
+--- Compare an item's contents, when that is asked for, and copy it when they differ.
 local function handle(self, item)
   if item.check then
     local ok, result = pcall(equal, self, item)
@@ -127,12 +140,11 @@ local function handle(self, item)
       return false
     end
   end
-  return copy(self, item)
+  return conclude(self, item.source, copy_now(self, { item.source })[1])
 end
 
---- Handle one of a group; the last of them copies the marker, if all is there.
-local function handle_one(self, group, item)
-  local ok = handle(self, item)
+--- One of a group is done; the last of them copies the marker, if all is there.
+local function done(self, group, ok)
   group.left = group.left - 1
   group.broken = group.broken or not ok
   if group.left == 0 and group.marker then
@@ -144,8 +156,40 @@ local function handle_one(self, group, item)
   end
 end
 
-local function weight(item)
-  return item.source.size >= LARGE and LARGE_WEIGHT or 1
+local function handle_one(self, group, item)
+  done(self, group, handle(self, item))
+end
+
+local function handle_batch(self, batch)
+  local entries = {}
+  for index, one in ipairs(batch) do
+    entries[index] = one.item.source
+  end
+  for index, made in ipairs(copy_now(self, entries)) do
+    done(self, batch[index].group, conclude(self, entries[index], made))
+  end
+end
+
+--- Start what is waiting to be copied in one job.
+local function start_batch(self)
+  local batch = self.batch
+  self.batch, self.batch_bytes = {}, 0
+  if #batch > 0 then
+    self.flow:start(1, handle_batch, self, batch)
+  end
+end
+
+local function start(self, group, item)
+  local size = item.source.size
+  if item.check or size >= BATCH_BYTES then
+    self.flow:start(size >= LARGE and LARGE_WEIGHT or 1, handle_one, self, group, item)
+    return
+  end
+  table.insert(self.batch, { group = group, item = item })
+  self.batch_bytes = self.batch_bytes + size
+  if #self.batch >= self.batch_max or self.batch_bytes >= BATCH_BYTES then
+    start_batch(self)
+  end
 end
 
 --- Where a complete folder of the target is changed into another, it is not complete meanwhile.
@@ -162,48 +206,60 @@ local function open_folder(self, group)
   end
 end
 
+--- Begin to copy what a scan found.
+local function take(self, group)
+  local book = self.mirror.rules.book
+  self.remove = self.remove + #group.removals
+  self.archived = self.archived + #group.archived
+  self.kept = self.kept + #group.kept
+  for index = 1, math.min(#group.kept, TOLD - #self.keeping) do
+    table.insert(self.keeping, group.kept[index])
+  end
+  for _, pair in ipairs(group.learned) do
+    if is_settled(pair.source) then
+      book:note(pair.source, pair.target)
+    end
+  end
+  open_folder(self, group)
+  group.left, group.broken = #group.copies, #group.archived > 0
+  if group.left == 0 and group.marker then
+    group.copies[1], group.marker, group.left = group.marker, nil, 1
+  end
+  for _, item in ipairs(group.copies) do
+    start(self, group, item)
+  end
+end
+
 --- Copy all that is missing or differs.
 --- @param mirror table as scan.run has it, with room and progress
+--- @param found? table {groups, objects, bytes, targets} of a scan just made; else one is made
+--- @param expected? integer how many objects will be copied, about
 --- @return table {objects, source_bytes, targets: what there was; copied, bytes, by_server; equal: by
 ---   content; gone: removed meanwhile; archived; failed, failures: the first of them; withheld:
 ---   markers of folders that are not complete; kept, keeping: the first of them; remove: how
 ---   many only the target has}
-function transfer.run(mirror)
-  local self = setmetatable({ mirror = mirror, copied = 0, bytes = 0, by_server = 0, equal = 0, gone = 0,
-    archived = 0, failed = 0, failures = {}, strikes = 0, succeeded = clock.mono(),
-    withheld = 0, kept = 0, keeping = {}, remove = 0 }, Transfer)
-  local book = mirror.rules.book
+function transfer.run(mirror, found, expected)
   local flow <close> = task.flow(mirror.room)
-  local counts = scan.run(mirror, function(group)
-    self.remove = self.remove + #group.removals
-    self.archived = self.archived + #group.archived
-    self.kept = self.kept + #group.kept
-    for index = 1, math.min(#group.kept, TOLD - #self.keeping) do
-      table.insert(self.keeping, group.kept[index])
-    end
-    for _, pair in ipairs(group.learned) do
-      if is_settled(pair.source) then
-        book:note(pair.source, pair.target)
-      end
-    end
-    open_folder(self, group)
-    group.left, group.broken = #group.copies, #group.archived > 0
-    if group.left == 0 and group.marker then
-      group.copies[1], group.marker, group.left = group.marker, nil, 1
-    end
-    for _, item in ipairs(group.copies) do
-      flow:start(weight(item), handle_one, self, group, item)
-    end
+  local self = { mirror = mirror, flow = flow, copied = 0, bytes = 0, by_server = 0, equal = 0,
+    gone = 0, archived = 0, failed = 0, failures = {}, strikes = 0, succeeded = clock.mono(),
+    withheld = 0, kept = 0, keeping = {}, remove = 0, batch = {}, batch_bytes = 0,
+    batch_max = math.max(1, math.min(BATCH, (expected or 0) // (SHARES * mirror.room))) }
+  for _, group in ipairs(found and found.groups or {}) do
+    take(self, group)
+  end
+  local counts = found or scan.run(mirror, function(group)
+    take(self, group)
   end)
+  start_batch(self)
   flow:finish()
-  book:flush()
-  book:compact()
-  counts.source_bytes = counts.bytes
+  mirror.rules.book:flush()
+  mirror.rules.book:compact()
+  local result = { objects = counts.objects, source_bytes = counts.bytes, targets = counts.targets }
   for _, field in ipairs { "copied", "bytes", "by_server", "equal", "gone", "archived", "failed", "failures",
     "withheld", "kept", "keeping", "remove" } do
-    counts[field] = self[field]
+    result[field] = self[field]
   end
-  return counts
+  return result
 end
 
 return transfer

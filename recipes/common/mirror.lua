@@ -189,7 +189,7 @@ overwritten in the target.  Versioning of the target is the answer to that.]],
       done = ctx:step("copy", function()
         ctx:watch(progress)
         local began = clock.mono()
-        local result = locked(m.copy, m)
+        local result = locked(m.copy, m, found.copy)
         warn(ctx, result)
         result.ms = clock.mono() - began
         result.failures, result.keeping = nil, nil

@@ -53,9 +53,11 @@ end
 --- A source that notes the order in which its objects have been copied.
 local function copied_from(place, log)
   return altered(place, {
-    copy = function(_, entry, ...)
-      local made = place:copy(entry, ...)
-      log[#log + 1] = entry.key
+    copy = function(_, target, entries, ...)
+      local made = place:copy(target, entries, ...)
+      for index, entry in ipairs(entries) do
+        log[#log + 1] = not failure.is(made[index]) and entry.key or nil
+      end
       return made
     end,
   })
@@ -276,9 +278,12 @@ test["backups whose manifests differ are copied, and are none meanwhile"] = func
   put_backup(to, BACKUP, { ["a.tar"] = "xxx", ["b.tar"] = "yyyy" })
   local seen = {}
   local watching = altered(from, {
-    copy = function(_, entry, ...)
-      seen[#seen + 1] = entry.key:sub(#BACKUP + 1) .. " " .. tostring(to:stat(BACKUP .. manifest.FILE) ~= nil)
-      return from:copy(entry, ...)
+    copy = function(_, target, entries, ...)
+      for _, entry in ipairs(entries) do
+        local there = to:stat(BACKUP .. manifest.FILE) ~= nil
+        seen[#seen + 1] = entry.key:sub(#BACKUP + 1) .. " " .. tostring(there)
+      end
+      return from:copy(target, entries, ...)
     end,
   })
   new(watching, to):copy()
@@ -345,14 +350,14 @@ test["what is removed or changed meanwhile is left out or copied as it is then"]
   from:put("last", "one")
   local tries = 0
   local moving = altered(from, {
-    copy = function(_, entry, ...)
-      if entry.key == "gone" then
+    copy = function(_, target, entries, ...)
+      if entries[1].key == "gone" then
         from:remove("gone")
-      elseif entry.key == "changing" and tries < 1 then
+      elseif entries[1].key == "changing" and tries < 1 then
         tries = tries + 1
         from:put("changing", "another")
       end
-      return from:copy(entry, ...)
+      return from:copy(target, entries, ...)
     end,
   })
   local done = new(moving, to):copy()
@@ -360,10 +365,10 @@ test["what is removed or changed meanwhile is left out or copied as it is then"]
   t.equal(to:get("changing", 10), "another")
   t.equal(found(new(from, to)), "")
   local restless = altered(from, {
-    copy = function(_, entry, ...)
+    copy = function(_, ...)
       from:put("last", "text " .. clock.mono() .. ("x"):rep(tries))
       tries = tries + 1
-      return from:copy(entry, ...)
+      return from:copy(...)
     end,
   })
   to:remove("last")
@@ -377,9 +382,9 @@ test["a backup of which something vanished meanwhile gets no manifest"] = functi
   local from, to = pair_of_stores(t)
   put_backup(from, BACKUP, { ["a.tar"] = "aaa", ["b.tar"] = "bbb" })
   local moving = altered(from, {
-    copy = function(_, entry, ...)
+    copy = function(_, ...)
       from:remove(BACKUP .. "b.tar")
-      return from:copy(entry, ...)
+      return from:copy(...)
     end,
   })
   local done = new(moving, to, { room = 1 }):copy()
@@ -396,9 +401,13 @@ test["what all objects would suffer from ends the mirror, also many failures in 
   local function failing(code)
     calls = 0
     return new(altered(from, {
-      copy = function()
+      copy = function(_, _, entries)
         calls = calls + 1
-        failure.raise(code, "no way")
+        local list = {}
+        for index in ipairs(entries) do
+          list[index] = failure.new(code, "no way")
+        end
+        return list
       end,
     }), to, { room = 4 })
   end
@@ -423,11 +432,14 @@ test["many failures between successes are counted, and the first are told"] = fu
     from:put(("k%03d"):format(index), "text")
   end
   local picky = altered(from, {
-    copy = function(_, entry, ...)
-      if tonumber(entry.key:sub(2)) % 3 ~= 0 then
-        failure.raise("permission", "cannot read " .. entry.key)
+    copy = function(_, target, entries, ...)
+      local made = from:copy(target, entries, ...)
+      for index, entry in ipairs(entries) do
+        if tonumber(entry.key:sub(2)) % 3 ~= 0 then
+          made[index] = failure.new("permission", "cannot read " .. entry.key)
+        end
       end
-      return from:copy(entry, ...)
+      return made
     end,
   })
   local done = new(picky, to):copy()

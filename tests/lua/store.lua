@@ -159,21 +159,31 @@ test["a call in a store's own protocol needs a store that speaks one"] = functio
   end
 end
 
-test["an object is copied to another store, counted, and described as it is there"] = function(t)
+test["objects are copied to another store, counted, and described as they are there"] = function(t)
   local from, to = store.open(t.dir() .. "/from"), store.open(t.dir() .. "/to")
   from:put("a/b", "text")
-  local entry, progress = from:list("")[1], stream.progress(4)
-  local made = from:copy(entry, to, { progress = progress })
-  t.equal({ made.size, made.mtime, made.etag, made.by_server }, { 4, to:stat("a/b").mtime, nil, false })
-  t.equal({ to:get("a/b", 10), progress:get() }, { "text", 4, 4, 4 })
-  entry.mtime = entry.mtime - 1
-  local e = t.raises("io", "changed meanwhile", from.copy, from, entry, to)
-  t.check(e.retryable)
+  from:put("a/c", "other")
+  local entries, progress = from:list(""), stream.progress(9)
+  local made = from:copy(to, entries, { progress = progress })
+  for index, entry in ipairs(entries) do
+    t.equal(made[index], { size = entry.size, mtime = to:stat(entry.key).mtime, archived = false, by_server = false })
+  end
+  t.equal({ to:get("a/b", 10), to:get("a/c", 10), progress:get() }, { "text", "other", 9, 9, 9 })
+  t.equal(from:copy(to, {}), {})
+  -- One that fails does not keep the others.
+  entries[1].mtime = entries[1].mtime - 1
+  to:remove("a/c")
+  made = from:copy(to, entries)
+  t.equal({ made[1].code, made[1].retryable, to:get("a/c", 10) }, { "io", true, "other" })
   from:remove("a/b")
-  t.raises("not_found", "a/b", from.copy, from, entry, to)
-  entry.etag = ("x"):rep(129)
-  t.raises("too_big", "ETag", from.copy, from, entry, to)
+  t.equal(from:copy(to, entries)[1].code, "not_found")
   t.equal(to:get("a/b", 10), "text")
+  entries[1].etag = ("x"):rep(129)
+  t.raises("too_big", "ETag", from.copy, from, to, entries)
+  for index = 1, 65 do
+    entries[index] = entries[2]
+  end
+  t.raises("recipe", "too many", from.copy, from, to, entries)
 end
 
 test["keys that are no keys are refused by everything"] = function(t)
