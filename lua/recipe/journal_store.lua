@@ -121,7 +121,11 @@ function Medium:append(seq, line)
     if not excludes and self.store:stat(key) then
       failure.raise("exists", ("cannot write \"%s\": it exists"):format(key))
     end
-    self.store:put(key, line .. "\n", { exclusive = excludes })
+    local ok, e = pcall(self.store.put, self.store, key, line .. "\n", { exclusive = excludes })
+    -- When the answer to a request is lost it is sent again, and then it is there.
+    if not ok and not (failure.is(e, "exists") and self.store:get(key, EVENT_MAX) == line .. "\n") then
+      error(e, 0)
+    end
   end)
 end
 

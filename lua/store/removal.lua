@@ -7,9 +7,10 @@ local xml = require "xml"
 
 local removal = {}
 
---- How many one request names (the bound of S3), and how many run at once where
---- each needs a request of its own.
-local MANY = 1000
+--- How many one request names: S3 takes 1000, and some servers remove one after the
+--- other before they answer.  How many requests run at once, of many and of one.
+local MANY = 100
+local MANY_AT_ONCE = 4
 local AT_ONCE = 8
 
 --- What stands in front of a store's keys in its bucket.
@@ -70,24 +71,44 @@ local function multi_delete(handle, prefix, keys)
   return true
 end
 
---- A function that removes lists of at most MANY keys.
+--- Removes lists of at most MANY keys, several at once: :add(keys), :finish().
+local Remover = {}
+Remover.__index = Remover
+
 local function remover(store)
-  local handle, prefix = store._handle, s3_prefix(store.url)
-  local at_once = store.url:match("^s3://") ~= nil
-  return function(keys)
-    at_once = at_once and multi_delete(handle, prefix, keys)
-    if not at_once then
-      one_by_one(handle, keys)
-    end
+  return setmetatable({ handle = store._handle, prefix = s3_prefix(store.url), flow = task.flow(MANY_AT_ONCE),
+    at_once = store.url:match("^s3://") ~= nil }, Remover)
+end
+
+local function remove(self, keys)
+  self.at_once = self.at_once and multi_delete(self.handle, self.prefix, keys)
+  if not self.at_once then
+    one_by_one(self.handle, keys)
   end
+end
+
+function Remover:add(keys)
+  -- Until it is known, whether the server can, and where it cannot: one list at a time.
+  if not self.at_once or not self.known then
+    remove(self, keys)
+    self.known = true
+  else
+    self.flow:start(1, remove, self, keys)
+  end
+end
+
+function Remover:finish()
+  self.flow:finish()
 end
 
 --- Remove these keys; missing ones are fine.
 function removal.keys(store, keys)
-  local remove = remover(store)
+  local all = remover(store)
+  local _ <close> = all.flow
   for first = 1, #keys, MANY do
-    remove(table.move(keys, first, math.min(first + MANY - 1, #keys), 1, {}))
+    all:add(table.move(keys, first, math.min(first + MANY - 1, #keys), 1, {}))
   end
+  all:finish()
 end
 
 --- Remove all keys below a prefix.
@@ -99,15 +120,19 @@ function removal.below(store, prefix)
     end
     return
   end
-  local remove, keys = remover(store), {}
+  local all, keys = remover(store), {}
+  local _ <close> = all.flow
   for entry in store:each(prefix) do
     keys[#keys + 1] = entry.key
     if #keys == MANY then
-      remove(keys)
+      all:add(keys)
       keys = {}
     end
   end
-  remove(keys)
+  if #keys > 0 then
+    all:add(keys)
+  end
+  all:finish()
 end
 
 return removal
