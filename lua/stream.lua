@@ -97,6 +97,13 @@ function stream.encrypt(source, key)
   return native.readahead(native.encrypt(source, key), AHEAD_CHUNKS)
 end
 
+--- Encrypt what is written to a sink, which stays yours; nothing may have been
+--- written to it yet.
+--- @param key table a secret
+function stream.encrypt_sink(sink, key)
+  native.encrypt_sink(sink, key)
+end
+
 --- Decrypt what stream.encrypt or `gpg --symmetric` wrote; all upstream runs on
 --- a thread of its own.  Raises "key" when it was encrypted with another key.
 --- What comes out is only proven at the end.

@@ -1,5 +1,5 @@
 /*
- * Codecs transform bytes; one generic source applies any of them.
+ * Codecs transform bytes; one generic source and one sink apply any of them.
  */
 #ifndef MOONKEEP_CODEC_H
 #define MOONKEEP_CODEC_H
@@ -45,7 +45,13 @@ struct codec {
 /* codec_source: src through codec.  Takes both (on failure, too). */
 struct source *codec_source(struct source *src, struct codec *codec, struct err *err);
 
-/* codec_free: release a codec that was given to no source.  NULL is fine. */
+/*
+ * codec_sink: what is written goes through codec into inner; its end with the
+ * commit.  Takes both (on failure, too).
+ */
+struct sink *codec_sink(struct sink *inner, struct codec *codec, struct err *err);
+
+/* codec_free: release a codec that was given to no stream.  NULL is fine. */
 void codec_free(struct codec *codec);
 
 /* Compressors: gzip by ISA-L (level 1 to 3), zstd (level 1 to 19, with checksum). */

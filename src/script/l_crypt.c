@@ -1,6 +1,8 @@
 /*
  * Encryption in the module _stream: filters whose key is a secret.
  */
+#include <string.h>
+
 #include "l_secret.h"
 #include "l_stream.h"
 #include "lx.h"
@@ -48,15 +50,40 @@ decrypt(lua_State *L)
         return apply(L, codec_decrypt_new);
 }
 
-/* key_id(secret) -> 16 hex digits */
+/* encrypt_sink(sink, secret): what is written to the sink from now on is encrypted into it */
+static int
+encrypt_sink(lua_State *L)
+{
+        struct lx_sink *sink = lx_sink_check(L, 1);
+        struct secret *secret = check_secret(L, 2);
+        struct err err;
+
+        luaL_argcheck(L, sink->pins == 0 && sink_bytes(sink->sink) == 0, 1, "the sink is in use");
+        err_init(&err);
+        struct codec *codec = codec_encrypt_new(secret, &err);
+        if (codec == NULL)
+                lx_raise(L, &err);
+        sink->sink = codec_sink(sink->sink, codec, &err);
+        if (sink->sink == NULL)
+                lx_raise(L, &err);
+        return 0;
+}
+
+/* key_id(secret) -> 16 hex digits; raises "usage" for a key that gpg could not be given */
 static int
 key_id(lua_State *L)
 {
+        struct secret *secret = check_secret(L, 1);
         char id[S2K_KEY_ID_SIZE];
+        size_t len;
         struct err err;
 
+        /* gpg takes the first line of what it is given as the passphrase. */
+        const char *bytes = secret_bytes(secret, &len);
+        if (memchr(bytes, '\n', len) != NULL || memchr(bytes, '\0', len) != NULL)
+                lx_fail(L, ERR_USAGE, "a key is one line of text, and this one has more");
         err_init(&err);
-        if (s2k_key_id(check_secret(L, 1), id, &err) < 0)
+        if (s2k_key_id(secret, id, &err) < 0)
                 lx_raise(L, &err);
         lua_pushstring(L, id);
         return 1;
@@ -65,6 +92,7 @@ key_id(lua_State *L)
 const luaL_Reg lx_crypt_functions[] = {
         { "encrypt", encrypt },
         { "decrypt", decrypt },
+        { "encrypt_sink", encrypt_sink },
         { "key_id", key_id },
         { NULL, NULL },
 };

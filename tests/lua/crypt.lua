@@ -36,10 +36,25 @@ test["another key, a cut, a changed byte and other data are told apart"] = funct
   t.raises("corrupt", "this is not OpenPGP data", decrypted, "moonkeep", key)
 end
 
+test["a sink encrypts what is written to it"] = function(t)
+  local key, path = new_secret("sesame"), t.dir() .. "/x"
+  local sink <close> = native.file_sink(path)
+  stream.encrypt_sink(sink, key)
+  stream.copy(stream.from_string("moonkeep"), sink)
+  t.raises("recipe", "in use", stream.encrypt_sink, sink, key)
+  stream.commit(sink)
+  t.equal(stream.read_all(stream.decrypt(stream.from_file(path), key), 100), "moonkeep")
+end
+
 test["keys are secrets"] = function(t)
   t.raises("recipe", "secret expected", native.encrypt, stream.from_string("x"), "sesame")
   t.raises("recipe", "secret expected", native.decrypt, stream.from_string("x"))
   t.raises("recipe", "secret expected", native.key_id, "sesame")
+end
+
+test["a key is one line, as gpg takes it"] = function(t)
+  t.raises("usage", "one line", stream.key_id, new_secret("sesame\nopen"))
+  t.raises("usage", "one line", stream.key_id, new_secret("sesame\0open"))
 end
 
 test["the id of a key is always the same, and another key's is another"] = function(t)
