@@ -63,6 +63,10 @@ enum object_verdict azure_judge(struct object_store *it, const struct object_req
 void azure_writing(
     struct object_store *it, const struct store_write *how, struct object_request *request);
 
+/* azure_writing_properties: tags and tier of what is written. */
+void azure_writing_properties(
+    const struct azure_store *it, bool may_be_archived, struct object_request *request);
+
 int azure_begin(
     struct object_lane *lane, struct object_upload *upload, struct cancel *cancel, struct err *err);
 int azure_part(
@@ -103,6 +107,10 @@ int azure_list(struct store *store, const char *prefix, bool shallow, store_list
 /* azure_list_including: the same, with what `include` names ("uncommittedblobs"), or NULL. */
 int azure_list_including(struct azure_store *it, const char *prefix, bool shallow,
     const char *include, store_list_fn *fn, void *arg, struct cancel *cancel, struct err *err);
+/* azure_list_page: one page of a listing of all, as it was received; frees body.  *marker:
+ * mem_free. */
+int azure_list_page(struct azure_store *it, struct buf *body, store_list_fn *fn, void *arg,
+    char **marker, struct err *err);
 int azure_sweep(struct store *store, const char *prefix, uint64_t *removed, struct cancel *cancel,
     struct err *err);
 int azure_copy(struct store *to, struct store *from, const char *key, const struct store_stat *seen,

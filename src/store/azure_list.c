@@ -287,27 +287,22 @@ take_marker(struct listing *list, const struct xml *root, bool told, struct err 
         return 0;
 }
 
-/* One page; its memory is released before the next one is asked for. */
+/* A page, as it was received: its keys, and the marker of the next one. */
 static int
-list_page(struct listing *list, struct object_lane *lane, struct cancel *cancel, struct err *err)
+read_page(struct listing *list, struct buf *body, struct err *err)
 {
-        struct http_answer answer = { 0 };
         struct err why;
         bool told;
         int rc = -1;
 
-        if (ask(list, lane, &answer, cancel, err) < 0)
-                return -1;
         err_init(&why);
-        keep_marks(&answer.body);
-        struct xml *root =
-            xml_parse(answer.body.data != NULL ? answer.body.data : "", answer.body.len, &why);
-        http_answer_clear(&answer);
+        keep_marks(body);
+        struct xml *root = xml_parse(body->data != NULL ? body->data : "", body->len, &why);
+        buf_free(body);
         if (root == NULL) {
-                if (why.code != ERR_INVALID)
-                        *err = why;
-                else
-                        malformed(list, why.msg, err);
+                if (why.code == ERR_INVALID)
+                        return malformed(list, why.msg, err);
+                *err = why;
                 return -1;
         }
         /* The end has its element even when it is empty: without it something is missing. */
@@ -317,6 +312,34 @@ list_page(struct listing *list, struct object_lane *lane, struct cancel *cancel,
         else if (tell_page(list, xml_first(root, "Blobs"), &told, err) == 0)
                 rc = take_marker(list, root, told, err);
         xml_free(root);
+        return rc;
+}
+
+int
+azure_list_page(struct azure_store *it, struct buf *body, store_list_fn *fn, void *arg,
+    char **marker, struct err *err)
+{
+        struct listing list = { .it = it, .prefix = "", .fn = fn, .arg = arg };
+        int rc = read_page(&list, body, err);
+
+        mem_free(list.last);
+        if (rc == 0)
+                *marker = list.marker;
+        else
+                mem_free(list.marker);
+        return rc;
+}
+
+/* Its memory is released before the next one is asked for. */
+static int
+list_page(struct listing *list, struct object_lane *lane, struct cancel *cancel, struct err *err)
+{
+        struct http_answer answer = { 0 };
+
+        if (ask(list, lane, &answer, cancel, err) < 0)
+                return -1;
+        int rc = read_page(list, &answer.body, err);
+        http_answer_clear(&answer);
         return rc;
 }
 

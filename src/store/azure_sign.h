@@ -39,4 +39,11 @@ int azure_string_to_sign(const struct azure_signed *what, struct buf *out, struc
 int azure_sign(
     const struct azure_signed *what, const struct secret *key, struct buf *out, struct err *err);
 
+/*
+ * azure_sign_reading: append the query of a SAS that lets a blob be read until
+ * then ("Create a service SAS"): what a server that copies it shows to itself.
+ */
+int azure_sign_reading(const char *account, const char *container, const char *blob,
+    int64_t expires_ms, const struct secret *key, struct buf *out, struct err *err);
+
 #endif

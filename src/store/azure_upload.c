@@ -18,23 +18,29 @@
 /* What is written. */
 
 void
+azure_writing_properties(
+    const struct azure_store *it, bool may_be_archived, struct object_request *request)
+{
+        bool archive = it->tier != NULL && strcmp(it->tier, "Archive") == 0;
+
+        if (it->tags != NULL)
+                object_request_header(request, "x-ms-tags", it->tags);
+        if (it->tier != NULL && (!archive || may_be_archived))
+                object_request_header(request, "x-ms-access-tier", it->tier);
+}
+
+void
 azure_writing(
     struct object_store *store, const struct store_write *how, struct object_request *request)
 {
-        const struct azure_store *it = azure_of(store);
         bool is_list = azure_request_param(request, "comp") != NULL;
-        bool archive = it->tier != NULL && strcmp(it->tier, "Archive") == 0;
+        bool is_large = is_list || request->payload_len >= AZURE_ARCHIVED_MIN;
 
         if (!is_list)
                 object_request_header(request, "x-ms-blob-type", "BlockBlob");
         if (how->exclusive)
                 object_request_header(request, "If-None-Match", "*");
-        if (it->tags != NULL)
-                object_request_header(request, "x-ms-tags", it->tags);
-        if (it->tier != NULL &&
-            !(archive &&
-                (how->exclusive || (!is_list && request->payload_len < AZURE_ARCHIVED_MIN))))
-                object_request_header(request, "x-ms-access-tier", it->tier);
+        azure_writing_properties(azure_of(store), is_large && !how->exclusive, request);
 }
 
 /* Blocks. */

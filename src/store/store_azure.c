@@ -100,6 +100,7 @@ static const struct store_ops azure_ops = { .name = "azure",
         .create = azure_create,
         .remove = azure_remove,
         .sweep = azure_sweep,
+        .copy = azure_copy,
         .call = object_store_call,
         .free = azure_free,
         .digests = true };

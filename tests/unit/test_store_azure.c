@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../src/store/azure_sign.h"
 #include "harness/store_suite.h"
 #include "harness/stores.h"
 #include "harness/test.h"
@@ -21,13 +22,14 @@
 #define MIB ((size_t)1024 * 1024)
 
 /*
- * What differs with Azure is tested below: keys that end with dots, and blocks
- * that wait for a key that exists.
+ * What differs with Azure is tested below: keys that end with dots, blocks
+ * that wait for a key that exists, and those that arrive behind the end.
  */
 static bool
 is_other(const char *name)
 {
         return strcmp(name, "odd_keys_are_kept") == 0 ||
+               strcmp(name, "a_token_ends_a_large_write") == 0 ||
                strcmp(name, "a_sweep_removes_what_a_killed_writer_left") == 0;
 }
 
@@ -211,6 +213,31 @@ TEST(a_sweep_removes_blocks_that_have_no_blob)
         store_suite_get(store, "a/empty", "");
         store_suite_put(store, "a/old", "newer");
         store_suite_get(store, "a/old", "newer");
+        end(store);
+}
+
+TEST(a_write_that_was_cancelled_shows_nowhere)
+{
+        struct store *store = begin("", NULL);
+        char *part = calloc(1, MIB);
+        struct err err;
+
+        err_init(&err);
+        struct cancel *token = cancel_new(NULL, &err);
+        CHECK_PTR(token, err);
+        CHECK(part != NULL);
+        struct sink *sink = store_create(store, "large", NULL, token, &err);
+        CHECK_PTR(sink, err);
+        for (int idx = 0; idx < 25; idx++)
+                CHECK_OK(sink_write(sink, part, MIB, &err), err);
+        cancel_trigger(token);
+        CHECK_ERR(sink_commit(sink, &err) < 0, err, ERR_CANCELLED, "");
+        sink_free(sink);
+        cancel_unref(token);
+        free(part);
+        store_suite_list(store, "", false, "");
+        CHECK_OK(store_sweep(store, "", NULL, NULL, &err), err);
+        store_suite_list(store, "", false, "");
         end(store);
 }
 
@@ -426,6 +453,82 @@ TEST(a_signature_that_has_expired_is_told)
         CHECK_ERR(true, err, ERR_CREDENTIALS, "expired: the SAS of AZURE_STORAGE_SAS_TOKEN");
         CHECK(strstr(err.msg, "sig=") == NULL);
         store_free(other);
+        use_key();
+        end(store);
+}
+
+/* Copies. */
+
+static void
+copies_within_the_account(struct store *store)
+{
+        struct store *other = test_store_open(&server, NULL, "other", "&tier=cool&tags=a=b");
+        struct store_copied copied;
+        struct store_stat seen;
+        struct err err;
+
+        err_init(&err);
+        store_suite_put(store, "a b/c+%", "text");
+        CHECK_OK(store_stat(store, "a b/c+%", &seen, NULL, &err), err);
+        CHECK_OK(store_copy(store, other, "a b/c+%", &seen, &copied, NULL, NULL, &err), err);
+        CHECK(copied.by_server);
+        CHECK_INT(copied.made.size, 4);
+        store_suite_get(other, "a b/c+%", "text");
+        CHECK_OK(store_stat(other, "a b/c+%", &seen, NULL, &err), err);
+        CHECK_STR(seen.etag, copied.made.etag);
+
+        /* What is something else by now. */
+        CHECK_OK(store_stat(store, "a b/c+%", &seen, NULL, &err), err);
+        store_suite_put(store, "a b/c+%", "other");
+        CHECK_ERR(store_copy(store, other, "a b/c+%", &seen, &copied, NULL, NULL, &err) < 0, err,
+            ERR_IO, "it was changed meanwhile");
+        CHECK(err.retryable);
+        CHECK_OK(store_remove(store, "a b/c+%", NULL, &err), err);
+        CHECK_ERR(store_copy(store, other, "a b/c+%", &seen, &copied, NULL, NULL, &err) < 0, err,
+            ERR_NOT_FOUND, "a b/c+%");
+        store_suite_get(other, "a b/c+%", "text");
+        store_free(other);
+}
+
+TEST(the_server_copies_with_a_key_and_with_a_signature)
+{
+        struct store *store = begin("one", NULL);
+
+        copies_within_the_account(store);
+        use_sas(time_now_ms() + 3600000);
+        struct store *other = test_store_open(&server, NULL, "two", NULL);
+        copies_within_the_account(other);
+        store_free(other);
+        use_key();
+        end(store);
+}
+
+TEST(what_we_sign_for_the_server_opens_a_blob)
+{
+        struct store *store = begin("", NULL);
+        struct secret *key;
+        struct buf bytes, query;
+        struct err err;
+
+        err_init(&err);
+        store_suite_put(store, "a b/c+%", "text");
+        buf_init(&bytes, 256);
+        buf_init(&query, 1024);
+        CHECK_OK(base64_decode(server.key, strlen(server.key), &bytes, &err), err);
+        key = secret_new(bytes.data, bytes.len, &err);
+        CHECK_PTR(key, err);
+        CHECK_OK(azure_sign_reading(server.account, server.bucket, "a b/c+%",
+                     time_now_ms() + 3600000, key, &query, &err),
+            err);
+        CHECK(setenv("AZURE_STORAGE_SAS_TOKEN", query.data, 1) == 0);
+        CHECK(unsetenv("AZURE_STORAGE_KEY") == 0);
+        struct store *other = test_store_open(&server, NULL, "", NULL);
+        store_suite_get(other, "a b/c+%", "text");
+        CHECK(store_suite_try_put(other, "a b/c+%", "x", false, &err) < 0);
+        store_free(other);
+        secret_unref(key);
+        buf_free(&bytes);
+        buf_free(&query);
         use_key();
         end(store);
 }
