@@ -151,6 +151,22 @@ expect_not_opened(const char *profile, const char *why)
         return err;
 }
 
+/* For test_each_allocation; arg is the profile. */
+static inline int
+open_and_get(void *arg, struct err *err)
+{
+        struct aws_creds_opts opts = { .profile = arg, .region = "eu-west-1", .ca_file = "/ca" };
+        struct aws_creds *creds = aws_creds_new(&opts, err);
+        struct aws_keys keys = { 0 };
+        int rc = -1;
+
+        if (creds != NULL)
+                rc = aws_creds_get(creds, &keys, NULL, err);
+        aws_keys_clear(&keys);
+        aws_creds_free(creds);
+        return rc;
+}
+
 /* From here on the log, with all there is in it, goes into a file. */
 static int log_stderr = -1;
 

@@ -245,21 +245,6 @@ TEST(keys_that_a_tool_renews_in_the_file_are_read_again)
         aws_creds_free(creds);
 }
 
-static int
-open_and_get(void *arg, struct err *err)
-{
-        struct aws_creds_opts opts = { .profile = arg, .region = "r", .ca_file = "/ca" };
-        struct aws_creds *creds = aws_creds_new(&opts, err);
-        struct aws_keys keys = { 0 };
-        int rc = -1;
-
-        if (creds != NULL)
-                rc = aws_creds_get(creds, &keys, NULL, err);
-        aws_keys_clear(&keys);
-        aws_creds_free(creds);
-        return rc;
-}
-
 TEST(survives_each_failing_allocation)
 {
         static char one[] = "one";

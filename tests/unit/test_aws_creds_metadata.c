@@ -282,3 +282,19 @@ TEST(no_log_shows_keys_or_tokens)
         check_log();
         server_is_content();
 }
+
+TEST(survives_each_failing_allocation)
+{
+        prepare_machine();
+        serve_machine("always PUT /latest/api/token\nanswer 200 text/plain hiddensession\n"
+                      "always GET " ROLES "\nanswer 200 text/plain my-role\n"
+                      "always GET " ROLES "my-role\nanswer 200 %s",
+            keys("ASIA1", 3600));
+        test_each_allocation(open_and_get, NULL);
+        end_server();
+        prepare_container();
+        setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "hiddenauth", 1);
+        serve("always GET /v1/credentials?a=b\nanswer 200 %s", keys("ASIA1", 3600));
+        test_each_allocation(open_and_get, NULL);
+        end_server();
+}

@@ -129,3 +129,11 @@ TEST(no_message_and_no_log_shows_keys)
         aws_creds_free(creds);
         check_log();
 }
+
+TEST(survives_each_failing_allocation)
+{
+        static char p[] = "p";
+
+        write_process("echo '{\"Version\": 1, " KEYS "}'", "'a b'");
+        test_each_allocation(open_and_get, p);
+}

@@ -475,3 +475,17 @@ TEST(no_log_shows_keys_or_tokens)
         check_log();
         server_is_content();
 }
+
+TEST(survives_each_failing_allocation)
+{
+        static char role[] = "role";
+
+        prepare();
+        serve("always POST /\nanswer 200 %s", granted("AssumeRole", "ASIA1", 3600));
+        test_each_allocation(open_and_get, role);
+        end_server();
+        prepare_web();
+        serve("always POST /\nanswer 200 %s", granted("AssumeRoleWithWebIdentity", "ASIA1", 3600));
+        test_each_allocation(open_and_get, NULL);
+        end_server();
+}
