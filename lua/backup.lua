@@ -6,6 +6,7 @@
 local check = require "backup.check"
 local clock = require "clock"
 local failure = require "failure"
+local key = require "backup.key"
 local lock = require "store.lock"
 local manifest = require "backup.manifest"
 local name = require "backup.name"
@@ -23,12 +24,15 @@ Backup.__index = Backup
 --- @param store table
 --- @param system string "prometheus"
 --- @param instance string "main"
-function backup.new(ctx, store, system, instance)
+--- @param secret? table the key to encrypt artifacts with
+function backup.new(ctx, store, system, instance, secret)
   if not name.is_part(instance) then
     failure.raise("usage", ("\"%s\" is no instance's name: letters, digits, '.', '_' and '-'"):format(instance))
   end
+  -- A key that is none is told of before anything is done.
+  key.described(secret)
   return setmetatable({
-    ctx = ctx, store = store, system = system, instance = instance,
+    ctx = ctx, store = store, system = system, instance = instance, key = secret,
     lock = lock.new(store, system .. "/" .. instance, ctx.run),
   }, Backup)
 end
@@ -100,16 +104,27 @@ local function new_digest(self)
   return stream.new_digest(self.store.can.whole_digest)
 end
 
+--- The name of an artifact in the store.
+local function stored_name(self, artifact_name)
+  return key.stored_name(artifact_name, self.key)
+end
+
 --- The artifact that a digest tells of.
-local function described(digest, artifact_name, codec)
+local function described(self, digest, artifact_name, codec)
   local artifact = digest:result()
-  artifact.name, artifact.codec = artifact_name, codec
+  artifact.name, artifact.codec = stored_name(self, artifact_name), codec
+  artifact.encryption = key.described(self.key)
   return artifact
 end
 
+--- A sink for an artifact, whose stored bytes are digested.
+local function create(self, artifact_name, digest)
+  return self.store:create(self.prefix .. stored_name(self, artifact_name), { digest = digest })
+end
+
 --- Stream a tar into the store as an artifact, with a catalog of its entries.
---- The name's ending decides the compression: .tar.zst, .tar.gz or .tar.
---- Takes the source.
+--- The name's ending decides the compression: .tar.zst, .tar.gz or .tar.  With
+--- a key, both are encrypted, and their names end with .gpg.  Takes the source.
 --- @param artifact_name string "tsdb.tar.zst"
 --- @param source table
 --- @param options? table level, watcher (sees the entries), progress
@@ -123,32 +138,45 @@ function Backup:put_tar(artifact_name, source, options)
   local _ <close> = source
   self.store:sweep(self.prefix)
   local digest, catalog_digest = new_digest(self), new_digest(self)
-  local catalog_sink <close> = self.store:create(self.prefix .. catalog_name, { digest = catalog_digest })
-  local sink <close> = self.store:create(self.prefix .. artifact_name, { digest = digest })
+  local catalog_sink <close> = create(self, catalog_name, catalog_digest)
+  local sink <close> = create(self, artifact_name, digest)
+  if self.key then
+    stream.encrypt_sink(catalog_sink, self.key)
+  end
   local catalog = stream.catalog(catalog_sink)
   if options.progress then
     source = stream.counted(source, options.progress)
   end
   source = stream.tar_scan(source, catalog, options.watcher)
   source = stream.compress(source, codec, options.level)
+  if self.key then
+    source = stream.encrypt(source, self.key)
+  end
   -- Until it is copied: when it is not, what reads ahead ends before the sinks do.
   local chain <close> = source
   self.lock:held(stream.copy, chain, sink, options.progress)
   stream.commit(catalog_sink)
   stream.commit(sink)
 
-  local artifact = described(digest, artifact_name, codec)
-  artifact.format, artifact.catalog = "tar", catalog_name
+  local artifact = described(self, digest, artifact_name, codec)
+  artifact.format, artifact.catalog = "tar", stored_name(self, catalog_name)
   artifact.entries, artifact.file_bytes = catalog:count()
-  return { artifact, described(catalog_digest, catalog_name, "none") }
+  return { artifact, described(self, catalog_digest, catalog_name, "none") }
 end
 
 --- Store a small text as an artifact.
 --- @return table list of artifacts for the manifest
 function Backup:put_text(artifact_name, text)
   local digest = new_digest(self)
-  self.store:put(self.prefix .. artifact_name, text, { digest = digest })
-  return { described(digest, artifact_name, "none") }
+  if self.key then
+    local sink <close> = create(self, artifact_name, digest)
+    stream.encrypt_sink(sink, self.key)
+    stream.copy(stream.from_string(text), sink)
+    stream.commit(sink)
+  else
+    self.store:put(self.prefix .. artifact_name, text, { digest = digest })
+  end
+  return { described(self, digest, artifact_name, "none") }
 end
 
 --- The manifest of what was put, not yet published.
@@ -175,7 +203,7 @@ end
 function Backup:read_back(book, watchers, progress)
   local level = watchers and next(watchers) and "content" or "digest"
   local sum = self.lock:held(check.backup, self.store, self.prefix, book, level,
-    { watchers = watchers, progress = progress })
+    { watchers = watchers, progress = progress, key = self.key })
   sum.level = level
   return sum
 end

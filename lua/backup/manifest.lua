@@ -4,6 +4,7 @@
 local digest = require "digest"
 local failure = require "failure"
 local json = require "json"
+local key = require "backup.key"
 
 local manifest = {}
 
@@ -35,7 +36,7 @@ local function is_hex(text, digits)
   return type(text) == "string" and #text == digits and not text:find("[^0-9a-f]")
 end
 
-local function check_artifact(artifact, bad)
+local function check_artifact(artifact, where, bad)
   if type(artifact) ~= "table" then
     bad("an artifact is no object")
   end
@@ -46,6 +47,9 @@ local function check_artifact(artifact, bad)
     or math.type(artifact.part_size) ~= "integer" or artifact.part_size < 1
     or type(artifact.parts) ~= "table" then
     bad(("artifact \"%s\" has no size or no digests"):format(name))
+  end
+  if not key.is_valid(artifact, where) then
+    bad(("artifact \"%s\" does not say how it is encrypted"):format(name))
   end
   local wanted = (artifact.bytes + artifact.part_size - 1) // artifact.part_size
   if #artifact.parts ~= wanted then
@@ -82,7 +86,7 @@ function manifest.decode(text, where)
     bad("it lists no artifacts")
   end
   for _, artifact in ipairs(value.artifacts) do
-    check_artifact(artifact, bad)
+    check_artifact(artifact, ("the manifest \"%s\""):format(where), bad)
   end
   return value
 end

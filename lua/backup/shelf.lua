@@ -2,6 +2,7 @@
 
 local failure = require "failure"
 local json = require "json"
+local keys = require "backup.key"
 local manifest = require "backup.manifest"
 local name = require "backup.name"
 local words = require "words"
@@ -73,7 +74,7 @@ local function describe(store, entry)
       entry.bytes = entry.bytes + artifact.bytes
     end
     entry.partial = value.partial or nil
-    entry.run = value.run
+    entry.run, entry.key = value.run, keys.of(value)
   end
   local good, bad = shelf.judge(shelf.verifications(store, entry))
   if good then
@@ -191,10 +192,10 @@ function shelf.manifest(store, entry)
   return manifest.decode(text, key)
 end
 
---- The artifact of that name in a manifest, or nil.
+--- The artifact of that name in a manifest, encrypted or not, or nil.
 function shelf.artifact(book, artifact_name)
   for _, artifact in ipairs(book.artifacts) do
-    if artifact.name == artifact_name then
+    if keys.plain_name(artifact) == artifact_name then
       return artifact
     end
   end

@@ -17,14 +17,15 @@ local function state_of(entry)
   local said = entry.verified
     and ("verified (%s) %s"):format(text.safe(entry.verified.level), text.safe(entry.verified.time))
     or "not verified"
-  return said .. (entry.partial and ", partial" or "") .. (entry.archived and ", archived" or "")
+  return said .. (entry.key and ", encrypted with " .. text.safe(entry.key) or "")
+    .. (entry.partial and ", partial" or "") .. (entry.archived and ", archived" or "")
 end
 
 local function plain(entry)
   return { name = entry.name, system = entry.system, instance = entry.instance,
     time = entry.time, bytes = entry.bytes, artifacts = entry.artifacts, run = entry.run,
     verified = entry.verified, bad = entry.bad, partial = entry.partial,
-    archived = entry.archived }
+    archived = entry.archived, key = entry.key }
 end
 
 --- List the backups in a store.
@@ -87,8 +88,12 @@ function backups.show(call)
     text.out(json.encode(document, 2) .. "\n")
     return 0
   end
-  text.out(text.columns { { "Backup", text.safe(entry.name) }, { "Store", text.safe(from.url) },
-    { "Size", words.bytes(entry.bytes) }, { "State", state_of(entry) } })
+  local rows = { { "Backup", text.safe(entry.name) }, { "Store", text.safe(from.url) },
+    { "Size", words.bytes(entry.bytes) }, { "State", state_of(entry) } }
+  if entry.key then
+    rows[#rows + 1] = { "Encrypted", "OpenPGP, with key " .. text.safe(entry.key) }
+  end
+  text.out(text.columns(rows))
   text.out("\nManifest\n" .. values.lines(for_people(book), "  "))
   for _, record in ipairs(verifications) do
     text.out("\nVerification\n" .. values.lines(record, "  "))

@@ -65,7 +65,9 @@ commands.list = {
   { name = "verify", module = "cli.verify", args = "SYSTEM/INSTANCE/TIME", least = 1, most = 1,
     options = { STORE, PLAN, YES,
       { name = "level", value = "LEVEL", choices = { "present", "digest", "content" },
-        help = "how deeply to look" } },
+        help = "how deeply to look" },
+      { name = "encrypt_key", value = "KEY", help = "the key of an encrypted one: env:NAME, file:PATH or "
+        .. "command:PROGRAM" } },
     summary = "read a backup back and check it",
     text = "Runs the verification of the backup's system, or the common one, and records the "
       .. "result beside the backup.  TIME may be `latest` or `latest-verified`." },

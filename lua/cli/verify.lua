@@ -25,6 +25,9 @@ function verify.verify(call)
   if options.level then
     given.level = { options.level }
   end
+  if options.encrypt_key then
+    given.encrypt_key = { options.encrypt_key }
+  end
   return require("cli.run").with_ui(call, function(run_options)
     return require("recipe.run").start(recipe_for(entry.system), given, run_options)
   end)

@@ -251,6 +251,8 @@ function params.parse(id, specs, given)
     if texts == nil and spec.env then
       local text = os_.getenv(spec.env)
       if text ~= nil and text ~= "" then
+        -- Of a secret, the reference to it: values are journalled.
+        text = spec[1] == "secret" and "env:" .. spec.env or text
         texts, origin, where = { text }, "environment " .. spec.env, spec.env
       end
     end

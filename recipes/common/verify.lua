@@ -1,4 +1,5 @@
 local check = require "backup.check"
+local key = require "backup.key"
 local shelf = require "backup.shelf"
 
 return recipe {
@@ -13,6 +14,7 @@ say of the content is for that system's own verify recipe.]],
     backup = { "backup", required = true, help = "SYSTEM/INSTANCE/TIME, latest or latest-verified" },
     level = { "string", default = "digest", choices = { "present", "digest" },
       help = "present: sizes; digest: every byte" },
+    encrypt_key = key.param,
   },
   steps = {
     { "choose", "Find the backup" },
@@ -25,7 +27,7 @@ say of the content is for that system's own verify recipe.]],
       return shelf.find(p.store, p.backup)
     end)
     local checked = ctx:step("verify", function()
-      return check.verify(ctx, p.store, entry, p.level)
+      return check.verify(ctx, p.store, entry, p.level, nil, p.encrypt_key)
     end)
     checked.backup, checked.level = entry.name, p.level
     return checked

@@ -3,6 +3,7 @@
 local clock = require "clock"
 local failure = require "failure"
 local json = require "json"
+local shelf = require "backup.shelf"
 
 local blocks = {}
 
@@ -38,11 +39,8 @@ end
 
 --- How many bytes a backup's database takes on disk.
 function blocks.needed_bytes(book)
-  local sum = 0
-  for _, artifact in ipairs(book.artifacts) do
-    sum = sum + (artifact.name == "tsdb.tar.zst" and artifact.file_bytes or 0)
-  end
-  return sum
+  local tsdb = shelf.artifact(book, "tsdb.tar.zst")
+  return tsdb and tsdb.file_bytes or 0
 end
 
 --- What of the checked blocks goes into the manifest.

@@ -2,6 +2,7 @@
 
 local failure = require "failure"
 local json = require "json"
+local key = require "backup.key"
 local task = require "task"
 
 local server = {}
@@ -18,6 +19,7 @@ server.params = {
   ca_file = { "path", help = "the certificates (PEM) to trust over https, instead of the system's" },
   stall = { "duration", default = "5m", help = "how long the server may be silent before the run gives up" },
   instance = { "string", default = "main", help = "which Prometheus this is, in the backup's name" },
+  encrypt_key = key.param,
 }
 
 --- The declared parameters of those names and more.

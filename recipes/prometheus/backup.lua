@@ -22,7 +22,7 @@ removed from the server whether or not that succeeds; the server runs on.]],
   rpo = "1h",
   rto = "1h",
   tags = { "backup", "prometheus", "safe" },
-  params = server.with({ "target", "store", "url", "token", "ca_file", "stall", "instance" }, {
+  params = server.with({ "target", "store", "url", "token", "ca_file", "stall", "instance", "encrypt_key" }, {
     data_dir = { "path", help = "the data directory on the target, if not where Prometheus says" },
     skip_head = { "boolean", default = false, help = "leave out what is not yet in a block (about 2 h)" },
     level = { "integer", default = 1, range = { 1, 19 }, help = "zstd level" },
@@ -57,7 +57,7 @@ removed from the server whether or not that succeeds; the server runs on.]],
 
   run = function(ctx, p)
     local prom = server.new(p)
-    local set = backup.new(ctx, p.store, "prometheus", p.instance)
+    local set = backup.new(ctx, p.store, "prometheus", p.instance, p.encrypt_key)
 
     local found = ctx:step("inspect", function()
       return prom:inspect(p.data_dir)

@@ -1,5 +1,6 @@
 local check = require "backup.check"
 local failure = require "failure"
+local key = require "backup.key"
 local blocks = require "prometheus._blocks"
 local questions = require "prometheus._questions"
 local server = require "prometheus._server"
@@ -45,7 +46,7 @@ back and the server is as it was.]],
   mirrors = "restore-tsdb.sh",
   rto = "1h",
   tags = { "restore", "prometheus", "destructive" },
-  params = server.with({ "target", "store", "url", "token", "ca_file", "stall" }, {
+  params = server.with({ "target", "store", "url", "token", "ca_file", "stall", "encrypt_key" }, {
     backup = { "backup", default = "prometheus/main/latest-verified",
       help = "SYSTEM/INSTANCE/TIME, latest or latest-verified" },
     data_dir = { "path", help = "where Prometheus keeps its data; default: where it was" },
@@ -94,6 +95,7 @@ back and the server is as it was.]],
           entry.bad))
       end
       check.backup(p.store, entry.prefix, book, "present")
+      key.check(book.artifacts, p.encrypt_key, entry.name)
       local dir = p.data_dir or book.content.data_dir
       p.target:check_absolute(dir, "--data-dir")
       local running
@@ -125,11 +127,10 @@ back and the server is as it was.]],
     ctx:step("extract", function()
       place:restage()
       local progress = ctx:watch(stream.progress(chosen.bytes))
-      local tsdb = shelf.artifact(book, "tsdb.tar.zst")
-      failure.during(("artifact \"%s%s\""):format(chosen.prefix, tsdb.name), function()
-        p.target:tar_in(place:staging(), check.source(p.store, chosen.prefix, tsdb, { progress = progress }),
-          { owner = not chosen.owner.ours and chosen.owner or nil })
-      end)
+      check.read(p.store, chosen.prefix, shelf.artifact(book, "tsdb.tar.zst"),
+        { progress = progress, key = p.encrypt_key }, function(source)
+          p.target:tar_in(place:staging(), source, { owner = not chosen.owner.ours and chosen.owner or nil })
+        end)
       return {}
     end)
 
@@ -176,8 +177,10 @@ back and the server is as it was.]],
     if p.config_dir then
       ctx:step("config", function()
         p.target:make_dirs(p.config_dir, 448, "extract the configuration")
-        p.target:tar_in(p.config_dir, check.source(p.store, chosen.prefix,
-          shelf.artifact(book, "config.tar.gz")), {})
+        check.read(p.store, chosen.prefix, shelf.artifact(book, "config.tar.gz"), { key = p.encrypt_key },
+          function(source)
+            p.target:tar_in(p.config_dir, source, {})
+          end)
         return {}
       end)
     end

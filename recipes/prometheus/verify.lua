@@ -13,7 +13,7 @@ meta.json, index and tombstones, and the checksum of each chunk.  The outcome,
 good or bad, is recorded beside the manifest; the system is not touched.]],
   mirrors = "snapshot-backup.sh",
   tags = { "verify", "prometheus", "safe" },
-  params = server.with({ "store" }, {
+  params = server.with({ "store", "encrypt_key" }, {
     backup = { "backup", default = "prometheus/main/latest", help = "SYSTEM/INSTANCE/TIME, latest or latest-verified" },
     level = { "string", default = "content", choices = { "present", "digest", "content" },
       help = "present: sizes; digest: every byte; content: every block, too" },
@@ -38,7 +38,7 @@ good or bad, is recorded beside the manifest; the system is not touched.]],
           local sum = blocks.describe(read)
           return { blocks = #read, samples = sum.samples, chunks = sum.chunks }
         end
-      end)
+      end, p.encrypt_key)
     end)
 
     checked.backup, checked.level = entry.name, p.level

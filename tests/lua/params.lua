@@ -129,6 +129,11 @@ test["a default is known as one"] = function(t)
   t.check(not params.is_default(spec("string"), ""))
 end
 
+test["the environment of a secret is kept as a reference to it"] = function(t)
+  local values, origins = params.parse("it", { home = { "secret", env = "HOME", help = "x" } }, {})
+  t.equal({ values.home, origins.home }, { "env:HOME", "environment HOME" })
+end
+
 test["a secret is fetched from where its reference says"] = function(t)
   local dir = t.dir()
   require("_fs").write(dir .. "/token", "open sesame\n")
