@@ -1,6 +1,7 @@
 /*
- * Credentials of AWS, found and refreshed as its own tools do: environment,
- * web identity, shared files (profiles, roles, processes), container, IMDSv2.
+ * Credentials of AWS, found and refreshed as its own tools do.  The first of
+ * these that is set up counts: keys of the environment, a role of the profile,
+ * web identity, keys or the process of the profile, the container, IMDSv2.
  */
 #ifndef MOONKEEP_STORE_AWS_CREDS_H
 #define MOONKEEP_STORE_AWS_CREDS_H
@@ -25,7 +26,11 @@ void aws_keys_clear(struct aws_keys *keys);
 struct aws_creds; /* any thread */
 
 struct aws_creds_opts {
-        const char *profile; /* NULL: AWS_PROFILE, AWS_DEFAULT_PROFILE, "default" */
+        /*
+         * NULL: AWS_PROFILE, AWS_DEFAULT_PROFILE, "default".  One that is given
+         * here comes before keys and web identity of the environment.
+         */
+        const char *profile;
         const char *region;  /* for STS; NULL: as aws_creds_setting says */
         const char *ca_file; /* or NULL */
 };
