@@ -44,6 +44,11 @@ struct parts_digest;
 
 struct parts_digest *parts_digest_new(size_t part_size, struct err *err);
 int parts_digest_update(struct parts_digest *pd, const void *data, size_t len, struct err *err);
+/*
+ * parts_digest_append: the parts of next (final) follow on those of pd, which has
+ * full parts only, of the same size; ERR_INVALID otherwise.
+ */
+int parts_digest_append(struct parts_digest *pd, const struct parts_digest *next, struct err *err);
 /* parts_digest_final: end the last part; then the getters below are valid. */
 int parts_digest_final(struct parts_digest *pd, struct err *err);
 uint64_t parts_digest_bytes(const struct parts_digest *pd);

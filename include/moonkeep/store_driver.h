@@ -67,7 +67,11 @@ struct store *store_mem_open(struct err *err);
 /*
  * store_span: a store whose objects may be larger than inner's: what passes
  * max_bytes goes on in NAME.001, NAME.002, ... (`cat` joins them).  Takes
- * inner (on failure, too).  NAME itself becomes visible last.
+ * inner (on failure, too).  NAME itself becomes visible last, and is removed
+ * first.  Whoever reads, lists or removes NAME sees one object; NAME.001 is
+ * hidden only behind a NAME of exactly max_bytes.  An object that is replaced by
+ * one of several pieces is gone for a moment; one of several pieces that is
+ * replaced by a smaller one leaves its other pieces, to be seen then.
  */
 struct store *store_span(struct store *inner, uint64_t max_bytes, struct err *err);
 

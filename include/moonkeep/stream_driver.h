@@ -25,6 +25,7 @@ struct source {
         const struct source_ops *ops;
         enum stream_state state;
         uint64_t bytes;
+        uint64_t expected;  /* bytes in all, once a driver knows; else UINT64_MAX */
         struct err failure; /* valid in STREAM_FAILED */
 };
 

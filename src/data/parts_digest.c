@@ -1,5 +1,7 @@
 #include "moonkeep/digest.h"
 
+#include <string.h>
+
 #include "moonkeep/mem.h"
 
 struct parts_digest {
@@ -85,6 +87,20 @@ parts_digest_update(struct parts_digest *pd, const void *data, size_t len, struc
                 if (pd->in_part == pd->part_size && end_part(pd, err) < 0)
                         return -1;
         }
+        return 0;
+}
+
+int
+parts_digest_append(struct parts_digest *pd, const struct parts_digest *next, struct err *err)
+{
+        if (pd->part_size != next->part_size || pd->bytes % pd->part_size != 0)
+                return err_set(err, ERR_INVALID, "cannot join digests: their parts do not fit");
+        for (size_t idx = 0; idx < next->count; idx++) {
+                if (begin_part(pd, err) < 0)
+                        return -1;
+                memcpy(pd->parts[pd->count++], next->parts[idx], SHA256_SIZE);
+        }
+        pd->bytes += next->bytes;
         return 0;
 }
 

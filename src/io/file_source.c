@@ -93,6 +93,8 @@ file_source(
         it->left = length;
         it->cancel = cancel_ref(cancel);
         source_init(&it->source, &file_source_ops);
+        if (!it->to_eof)
+                it->source.expected = length;
         /* Advice; a file system that does not take it reads well enough. */
         (void)posix_fadvise(it->fd, (off_t)offset, (off_t)length, POSIX_FADV_SEQUENTIAL);
         return &it->source;

@@ -15,6 +15,7 @@ source_init(struct source *src, const struct source_ops *ops)
         src->ops = ops;
         src->state = STREAM_OPEN;
         src->bytes = 0;
+        src->expected = UINT64_MAX;
         err_init(&src->failure);
 }
 

@@ -182,6 +182,8 @@ object_sink_write(struct sink *sink, const void *data, size_t len, struct err *e
                 at += now;
                 len -= now;
                 it->unlooked += now;
+                if (it->begun && it->len == it->store->part_size && object_sink_send(it, err) < 0)
+                        return -1;
                 if (it->unlooked >= LOOK_BYTES && object_sink_look(it, false, err) < 0)
                         return -1;
         }

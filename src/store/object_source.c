@@ -27,6 +27,7 @@ object_source_learn(struct object_source *it, uint64_t size, struct err *err)
                     (unsigned long long)it->offset);
         if (it->length == UINT64_MAX && !unknown)
                 it->length = size - it->offset;
+        it->source.expected = it->length;
         it->size = size;
         it->known = true;
         return 0;

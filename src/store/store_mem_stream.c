@@ -88,6 +88,7 @@ store_mem_read(struct store *store, const char *key, uint64_t offset, uint64_t l
         }
         reader->at = (size_t)offset;
         reader->end = (size_t)(offset + length);
+        reader->source.expected = length;
         return &reader->source;
 
 fail:

@@ -82,6 +82,47 @@ TEST(parts_of_no_size_are_invalid)
         CHECK_ERR(parts_digest_new(0, &err) == NULL, err, ERR_INVALID, "parts of 0 bytes");
 }
 
+static struct parts_digest *
+digest_of(const char *text, size_t part_size)
+{
+        struct err err;
+
+        err_init(&err);
+        struct parts_digest *pd = parts_digest_new(part_size, &err);
+        CHECK_PTR(pd, err);
+        CHECK_OK(parts_digest_update(pd, text, strlen(text), &err), err);
+        CHECK_OK(parts_digest_final(pd, &err), err);
+        return pd;
+}
+
+TEST(digests_of_pieces_are_joined)
+{
+        struct parts_digest *all = digest_of("0123456789abcdefXY", 4);
+        struct parts_digest *pd = digest_of("01234567", 4);
+        struct parts_digest *next = digest_of("89abcdefXY", 4);
+        struct err err;
+
+        err_init(&err);
+        CHECK_OK(parts_digest_append(pd, next, &err), err);
+        CHECK_OK(parts_digest_final(pd, &err), err);
+        CHECK_INT(parts_digest_count(pd), 5);
+        CHECK_INT(parts_digest_bytes(pd), 18);
+        CHECK(memcmp(parts_digest_root(pd), parts_digest_root(all), SHA256_SIZE) == 0);
+        /* Its last part is not full now. */
+        CHECK_ERR(
+            parts_digest_append(pd, next, &err) < 0, err, ERR_INVALID, "their parts do not fit");
+        parts_digest_free(next);
+        parts_digest_free(pd);
+        parts_digest_free(all);
+
+        pd = digest_of("0123", 4);
+        next = digest_of("4567", 2);
+        CHECK_ERR(
+            parts_digest_append(pd, next, &err) < 0, err, ERR_INVALID, "their parts do not fit");
+        parts_digest_free(next);
+        parts_digest_free(pd);
+}
+
 static int
 digest_some(void *arg, struct err *err)
 {
