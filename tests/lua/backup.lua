@@ -268,4 +268,87 @@ test["a verification is recorded, good or bad, but not when nobody could look"] 
   t.equal(#shelf.verifications(place, shelf.find(place, set.name)), 3)
 end
 
+test["what lies in an archive is neither good nor bad, and no record says so"] = function(t)
+  local place = store.open(t.dir())
+  local set = whole(t, place)
+  local key = set.prefix .. "data.tar.zst"
+  local function archive(methods)
+    return setmetatable(methods, { __index = place })
+  end
+  -- Told by the listing and by stat, or only when it is read.
+  local listed = archive {
+    stat = function(_, asked)
+      local found = place:stat(asked)
+      found.archived = asked == key
+      return found
+    end,
+    each = function(_, prefix)
+      local step, a, b, closing = place:each(prefix)
+      return function()
+        local entry = step()
+        if entry and entry.key == key then
+          entry.archived = true
+        end
+        return entry
+      end, a, b, closing
+    end,
+  }
+  local silent = archive { read = function() failure.raise("archived", "it has to be brought back") end }
+  for _, it in ipairs { listed, silent } do
+    local entry = shelf.find(it, set.name)
+    t.equal(entry.archived, it == listed or nil)
+    t.check(entry.verified)
+    local e = t.raises("archived", ("the backup %s is archived, not checked"):format(set.name), check.verify,
+      context("20261121T030001-aaaaa"), it, entry, "digest")
+    t.equal(require("cli.complain").status(e.code), 1)
+    entry = shelf.find(it, set.name)
+    t.equal({ #shelf.verifications(it, entry), entry.bad }, { 1 })
+    -- Sizes can be compared.
+    check.verify(context("20261121T030002-aaaaa"), it, entry, "present")
+    place:remove(shelf.find(it, set.name).records[2])
+  end
+end
+
+test["a backup whose manifest lies in an archive is listed, and not bad"] = function(t)
+  local place = store.open(t.dir())
+  local set = whole(t, place)
+  local it = setmetatable({ get = function() failure.raise("archived", "it has to be brought back") end },
+    { __index = place })
+  local entry = shelf.find(it, set.name)
+  t.equal({ entry.archived, entry.bad, entry.verified }, { true })
+  t.check(entry.bytes > 0)
+  t.raises("archived", "archived, not checked", check.verify, context("20261121T030001-aaaaa"), it, entry, "digest")
+end
+
+test["without create-only writes the folder carries the run, and the operator is told"] = function(t)
+  local place = store.open(t.dir())
+  local said = {}
+  local it = setmetatable({
+    excludes = function() return false end,
+    put = function(_, key, text, options)
+      if options and options.exclusive then
+        failure.raise("unsupported", "the server knows no conditions", { http = 501 })
+      end
+      return place:put(key, text, options)
+    end,
+  }, { __index = place })
+  local ctx = context()
+  ctx.caution = function(_, text, ...) said[#said + 1] = text:format(...) end
+  local set = backup.new(ctx, it, "toy", "main")
+  set:begin(set:acquire())
+  t.check(set.name:match("Z%-aaaaa$"))
+  t.contains(said[1], "knows no create-only writes")
+  local book = set:manifest { recipe = "toy.backup", target = "local:", content = {},
+    artifacts = { set:put_text("note.txt", "a note\n") } }
+  set:publish(book, set:read_back(book))
+  set:release()
+  t.equal({ #said, shelf.find(it, "toy/main").name }, { 1, set.name })
+  -- Two at once: who finds another's record in place of its own holds nothing.
+  local raced = setmetatable({ put = function(_, key, text)
+    place:put(key, (text:gsub('"mine"', '"other"')))
+  end }, { __index = it })
+  local mine = lock.new(raced, "a/b", "mine")
+  t.raises("locked", "in use by run other", mine.acquire, mine)
+end
+
 return test
