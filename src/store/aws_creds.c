@@ -19,6 +19,12 @@
 #define RETRY_SOON_MS 60000
 #define RETRY_DUE_MS 10000
 
+/*
+ * Requests that were under way with the keys before are refused after the new
+ * ones have come; for so long that says nothing about these.
+ */
+#define LATE_MS 5000
+
 enum state {
         FRESH,
         SOON,
@@ -162,6 +168,7 @@ take(struct aws_creds *it, struct aws_found *found)
 
         aws_keys_clear(&it->keys);
         it->keys = found->keys;
+        it->taken_ms = time_mono_ms();
         it->renewable = found->renewable;
         memcpy(it->source, found->source, sizeof(it->source));
         if (it->keys.expires_ms != 0)
@@ -258,20 +265,28 @@ aws_creds_get(struct aws_creds *creds, struct aws_keys *out, struct cancel *canc
         return rc;
 }
 
+/* Called with the lock. */
+static void
+drop(struct aws_creds *it)
+{
+        mem_free(it->refused);
+        it->refused = it->keys.id;
+        it->keys.id = NULL;
+        aws_keys_clear(&it->keys);
+}
+
 bool
 aws_creds_refused(struct aws_creds *creds, const char *id)
 {
-        pthread_mutex_lock(&creds->lock);
         bool others = true;
+
+        pthread_mutex_lock(&creds->lock);
         /* Otherwise there are other ones already, or will be. */
         if (creds->keys.id != NULL && strcmp(creds->keys.id, id) == 0) {
+                bool late = creds->refused != NULL && time_mono_ms() < creds->taken_ms + LATE_MS;
                 others = creds->renewable;
-                if (others) {
-                        mem_free(creds->refused);
-                        creds->refused = creds->keys.id;
-                        creds->keys.id = NULL;
-                        aws_keys_clear(&creds->keys);
-                }
+                if (others && !late)
+                        drop(creds);
         }
         pthread_mutex_unlock(&creds->lock);
         return others;

@@ -54,7 +54,8 @@ int aws_creds_get(
 /*
  * aws_creds_refused: the server said that the keys with that id have expired;
  * the next aws_creds_get fetches new ones.  Returns whether there can be any
- * (false for keys that nobody refreshes).
+ * (false for keys that nobody refreshes).  Said of keys that have just replaced
+ * refused ones it is taken for a late word about those, and nothing happens.
  */
 bool aws_creds_refused(struct aws_creds *creds, const char *id);
 

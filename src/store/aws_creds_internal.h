@@ -42,6 +42,7 @@ struct aws_creds {
         struct aws_keys keys; /* kept; id is NULL: none */
         char source[160];     /* where they come from, for messages */
         bool renewable;       /* asking again may give other ones */
+        int64_t taken_ms;     /* monotonic */
         int64_t try_at_ms;    /* not before then, while those at hand are good */
         struct cancel *busy;  /* set when the refresh under way is over; NULL: there is none */
         unsigned long refreshes;

@@ -307,6 +307,30 @@ TEST(settings_that_cannot_be_used)
 
 /* Refreshing. */
 
+/* Several requests were under way with the keys that expired, and are judged one after the other.
+ */
+TEST(new_keys_are_not_dropped_for_what_old_ones_did)
+{
+        prepare_web();
+        serve(POST "answer 200 %s" POST "answer 200 %s" POST "answer 200 %s",
+            granted("AssumeRoleWithWebIdentity", "ASIA1", 3600),
+            granted("AssumeRoleWithWebIdentity", "ASIA2", 3600),
+            granted("AssumeRoleWithWebIdentity", "ASIA3", 3600));
+        struct aws_creds *creds = open_creds(NULL);
+        expect_keys(creds, "ASIA1", "hidden/ASIA1", "hiddentoken+ASIA1");
+        CHECK(aws_creds_refused(creds, "ASIA1"));
+        expect_keys(creds, "ASIA2", "hidden/ASIA2", "hiddentoken+ASIA2");
+        CHECK(aws_creds_refused(creds, "ASIA1"));
+        CHECK(aws_creds_refused(creds, "ASIA2"));
+        expect_keys(creds, "ASIA2", "hidden/ASIA2", "hiddentoken+ASIA2");
+        /* When they have been there for a while, it is about them. */
+        creds->taken_ms -= 60000;
+        CHECK(aws_creds_refused(creds, "ASIA2"));
+        expect_keys(creds, "ASIA3", "hidden/ASIA3", "hiddentoken+ASIA3");
+        aws_creds_free(creds);
+        server_is_content();
+}
+
 TEST(keys_are_renewed_before_they_expire)
 {
         prepare_web();
