@@ -206,6 +206,10 @@ int s3_find_earlier(
 bool s3_is_known(
     const struct object_upload *upload, size_t number, const struct object_request *request);
 
+/* s3_tag: give the tags to what was just completed, where beginning it may not have. */
+int s3_tag(struct object_lane *lane, const struct object_upload *upload, struct cancel *cancel,
+    struct err *err);
+
 int s3_sweep(struct store *store, const char *prefix, uint64_t *removed, struct cancel *cancel,
     struct err *err);
 

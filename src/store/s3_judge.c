@@ -232,8 +232,6 @@ hint(const struct s3_store *it, const struct object_request *request,
                     get && request->key != NULL
                         ? "; without s3:ListBucket, an object that does not exist is denied, too"
                         : "");
-        else if (strstr(error->message, "Server Side Encryption") != NULL)
-                err_hint(err, "the object needs the key that it was written with: sse=customer");
 }
 
 static void
@@ -245,6 +243,11 @@ tell_failure(const struct s3_store *it, const struct object_request *request,
                     false, "the bucket does not exist");
                 err_hint(
                     err, "there is no bucket \"%s\"; moonkeep run s3.prepare makes it", it->bucket);
+                return;
+        }
+        if (answer->status == 400 && strstr(error->message, "Server Side Encryption") != NULL) {
+                tell(err, answer, error, ERR_KEY, false, "the key of the object is missing");
+                err_hint(err, "it was written with ?sse=customer: say that, and give the key");
                 return;
         }
         if (answer->status == 412 && has_header(request, "If-None-Match")) {

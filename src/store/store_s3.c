@@ -197,7 +197,7 @@ s3_free(struct store *store)
 }
 
 static const struct store_ops s3_ops = {
-        .name = "S3",
+        .name = "s3",
         .stat = s3_stat,
         .list = s3_list,
         .read = s3_read,
@@ -234,5 +234,5 @@ fail:
 struct store *
 store_s3_open(const struct url *url, struct err *err)
 {
-        return s3_open(url, err);
+        return store_span(s3_open(url, err), (uint64_t)S3_PARTS_MAX * DIGEST_PART_SIZE, err);
 }

@@ -7,10 +7,11 @@
 #include "s3.h"
 
 /*
- * What is larger is copied in parts of so many bytes, each of which the server
- * has to manage within the time after which a request counts as stalled.
+ * What is larger than so many parts as they are written is copied in such
+ * pieces, 128 MiB: each has to be managed by the server within the time after
+ * which a request counts as stalled.
  */
-#define COPY_PART ((uint64_t)128 * 1024 * 1024)
+#define COPY_PARTS 16
 #define SOURCE_MAX ((size_t)8192)
 
 struct copying {
@@ -18,7 +19,8 @@ struct copying {
         const char *key;
         const struct store_stat *seen;
         struct cancel *cancel;
-        char *source; /* "/bucket/key", encoded */
+        char *source;       /* "/bucket/key", encoded */
+        bool unconditional; /* the server does not understand the condition */
 
         /* Of copies in parts. */
         struct object_lane *lane;
@@ -68,7 +70,7 @@ add_source(const struct copying *it, struct object_request *request)
         object_request_header(request, "x-amz-copy-source", it->source);
         /* What was listed, and nothing that came after it. */
         snprintf(etag, sizeof(etag), "\"%s\"", it->seen->etag);
-        if (it->seen->etag[0] != '\0')
+        if (it->seen->etag[0] != '\0' && !it->unconditional)
                 object_request_header(request, "x-amz-copy-source-if-match", etag);
         if (writing->customer_key == NULL)
                 return;
@@ -100,6 +102,27 @@ read_etag(const struct copying *it, const struct http_answer *answer, char out[S
             err, ERR_PROTOCOL, "cannot copy \"%s\": the server does not say what it made", it->key);
 }
 
+/*
+ * Not all servers heed x-amz-copy-source-if-match.  Where what was made has
+ * the name of what was listed, it is that; else the source must still be it.
+ */
+static int
+check_source(const struct copying *it, const struct store_stat *made, struct err *err)
+{
+        struct store_stat now;
+
+        if (it->seen->etag[0] == '\0' || strcmp(made->etag, it->seen->etag) == 0)
+                return 0;
+        if (s3_head(it->from, NULL, it->key, &now, it->cancel, err) < 0)
+                return -1;
+        if (strcmp(now.etag, it->seen->etag) == 0)
+                return 0;
+        err_set(err, ERR_IO, "cannot copy \"%s\": it was changed meanwhile", it->key);
+        if (err != NULL)
+                err->retryable = true;
+        return -1;
+}
+
 /* Copies in one request. */
 
 static int
@@ -117,7 +140,7 @@ copy_whole(struct copying *it, struct store_stat *made, struct err *err)
                 return -1;
         int rc = read_etag(it, &answer, made->etag, err);
         http_answer_clear(&answer);
-        return rc;
+        return rc == 0 ? check_source(it, made, err) : -1;
 }
 
 /* Copies in parts. */
@@ -203,7 +226,10 @@ copy_in_parts(struct copying *it, struct store_stat *made, struct err *err)
         struct copied_part *parts = NULL;
         int rc = -1;
 
-        it->part_size = COPY_PART;
+        memset(upload, 0, sizeof(*upload));
+        it->failed = false;
+
+        it->part_size = COPY_PARTS * it->to->part_size;
         while (it->seen->size / it->part_size >= S3_PARTS_MAX)
                 it->part_size *= 2;
         upload->it = it->to;
@@ -218,7 +244,8 @@ copy_in_parts(struct copying *it, struct store_stat *made, struct err *err)
                 goto done;
         if (s3_begin(it->lane, upload, it->cancel, err) < 0)
                 goto done;
-        if (copy_parts(it, parts, err) == 0 && s3_complete(it->lane, upload, it->cancel, err) == 0)
+        if (copy_parts(it, parts, err) == 0 && check_source(it, made, err) == 0 &&
+            s3_complete(it->lane, upload, it->cancel, err) == 0)
                 rc = 0;
         else
                 give_up(it);
@@ -242,6 +269,24 @@ is_refused(const struct err *err)
                err->code == ERR_INVALID;
 }
 
+static int
+copy(struct copying *it, struct store_stat *made, struct err *err)
+{
+        bool small = it->seen->size <= COPY_PARTS * it->to->part_size;
+
+        return small ? copy_whole(it, made, err) : copy_in_parts(it, made, err);
+}
+
+/* swift denies the condition to objects in parts, whatever their ETag. */
+static bool
+is_as_seen(const struct copying *it)
+{
+        struct store_stat now;
+
+        return s3_head(it->from, NULL, it->key, &now, it->cancel, NULL) == 0 &&
+               strcmp(now.etag, it->seen->etag) == 0;
+}
+
 int
 s3_copy(struct store *to, struct store *from, const char *key, const struct store_stat *seen,
     struct store_stat *made, struct cancel *cancel, struct err *err)
@@ -259,8 +304,12 @@ s3_copy(struct store *to, struct store *from, const char *key, const struct stor
         if (it.source == NULL)
                 return -1;
         err_init(&why);
-        int rc =
-            seen->size <= COPY_PART ? copy_whole(&it, made, &why) : copy_in_parts(&it, made, &why);
+        int rc = copy(&it, made, &why);
+        if (rc < 0 && why.http == 412 && is_as_seen(&it)) {
+                it.unconditional = true;
+                err_init(&why);
+                rc = copy(&it, made, &why);
+        }
         mem_free(it.source);
         if (rc == 0)
                 return 1;

@@ -215,9 +215,10 @@ s3_complete(
 
         err_init(&why);
         if (send_complete(lane, upload, cancel, &why) == 0) {
-                if (s3_head(upload->it, lane, upload->key, &stat, cancel, err) < 0)
+                if (s3_head(upload->it, lane, upload->key, &stat, cancel, err) < 0 ||
+                    compare(upload, &stat, err) < 0)
                         return -1;
-                return compare(upload, &stat, err);
+                return s3_tag(lane, upload, cancel, err);
         }
         /*
          * An answer that got lost: said again, the upload is not there any more.
@@ -226,13 +227,9 @@ s3_complete(
         bool open = why.code == ERR_NOT_FOUND || why.code == ERR_PROTOCOL || why.retryable;
         if (open && s3_head(upload->it, lane, upload->key, &stat, cancel, NULL) == 0 &&
             is_this(upload, &stat))
-                return compare(upload, &stat, err);
-        /* Parts of an earlier writer, more than there are now, trouble some servers: anew, then. */
-        if (upload->known_count > upload->count)
-                why.retryable = true;
-        /* Some servers (radosgw) want all parts that they have, also those of an earlier attempt.
-         */
-        if (why.code == ERR_CORRUPT && upload->known_count > upload->count)
+                return compare(upload, &stat, err) < 0 ? -1 : s3_tag(lane, upload, cancel, err);
+        /* Some servers (radosgw) want all parts that they have, those of an earlier writer, too. */
+        if (why.http == 400 && upload->known_count > upload->count)
                 return longer_before(upload, err);
         if (err != NULL)
                 *err = why;

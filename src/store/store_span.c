@@ -212,8 +212,12 @@ span_remove(struct store *store, const char *key, struct cancel *cancel, struct 
         /* Only what is there says whether NAME.001 belongs to it. */
         err_init(&failure);
         if (inner->ops->stat(inner, key, &stat, cancel, &failure) < 0) {
-                /* Who may not look may still remove; what cannot be seen is not guessed. */
-                if (failure.code != ERR_NOT_FOUND && failure.code != ERR_PERMISSION) {
+                /*
+                 * Who may not look may still remove, and who lacks the key that it is
+                 * encrypted with (400); what cannot be seen is not guessed.
+                 */
+                if (failure.code != ERR_NOT_FOUND && failure.code != ERR_PERMISSION &&
+                    failure.http != 400) {
                         if (err != NULL)
                                 *err = failure;
                         return err_prefix(err, "cannot remove \"%s\"", key);
