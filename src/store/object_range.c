@@ -101,6 +101,9 @@ begin_stream(struct object_range *range, const struct http_answer *answer, struc
         if (it->offset != 0 || (it->known && !it->is_stream))
                 return err_set(err, ERR_UNSUPPORTED,
                     "the server does not send a part of an object, but all of it");
+        /* What answers 200 to everything (a portal, a broken proxy) has no version of anything. */
+        if (http_answer_header(answer, "etag") == NULL)
+                return wrong_answer("it has no ETag, so it is no object", err);
         if (check_version(it, answer, err) < 0)
                 return -1;
         uint64_t size = text != NULL ? strtoull(text, NULL, 10) : UINT64_MAX;

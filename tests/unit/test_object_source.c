@@ -174,25 +174,32 @@ TEST(a_server_without_ranges_is_read_as_it_is)
         struct err err;
         char out[64];
 
-        open_object_store("expect GET /p/k\nanswer 200 text/plain all of it\n");
+        open_object_store("expect GET /p/k\nheader ETag: v\nanswer 200 text/plain all of it\n");
         ssize_t got = fetch_object(0, ALL, out, &err);
         CHECK_OK(got < 0, err);
         CHECK(got == 9 && memcmp(out, "all of it", 9) == 0);
         close_object_store();
 
-        open_object_store("expect GET /p/k\nanswer 200 text/plain all of it\n");
+        open_object_store("expect GET /p/k\nheader ETag: v\nanswer 200 text/plain all of it\n");
         got = fetch_object(0, 3, out, &err);
         CHECK_OK(got < 0, err);
         CHECK(got == 3 && memcmp(out, "all", 3) == 0);
         close_object_store();
 
-        open_object_store("expect GET /p/k\n"
-                          "answer-raw \"HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n"
-                          "3\\r\\nall\\r\\n3\\r\\n of\\r\\n0\\r\\n\\r\\n\"\n");
+        open_object_store(
+            "expect GET /p/k\n"
+            "answer-raw \"HTTP/1.1 200 OK\\r\\nETag: v\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n"
+            "3\\r\\nall\\r\\n3\\r\\n of\\r\\n0\\r\\n\\r\\n\"\n");
         got = fetch_object(0, ALL, out, &err);
         CHECK_OK(got < 0, err);
         CHECK(got == 6 && memcmp(out, "all of", 6) == 0);
         close_object_store();
+}
+
+TEST(an_answer_without_a_version_is_of_no_object)
+{
+        cannot_read(
+            "expect GET /p/k\nanswer 200 text/html welcome\n", 0, ALL, ERR_PROTOCOL, "no ETag");
 }
 
 TEST(a_server_without_ranges_is_resumed_from_the_start)
