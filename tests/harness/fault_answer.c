@@ -147,8 +147,10 @@ fault_change_answer(const struct fault_rule *rule, const char *method, struct fa
                 replace_text(answer, rule->args[0], rule->args[1]);
         } else if (fault_is(rule, "truncate")) {
                 size_t len = strtoul(rule->args[0], NULL, 10);
-                answer->body.len = len < answer->body.len ? len : answer->body.len;
-                fault_set_length(answer);
+                if (len < answer->body.len) {
+                        answer->body.len = len;
+                        fault_set_length(answer);
+                }
         } else if (fault_is(rule, "corrupt")) {
                 size_t at = strtoul(rule->args[0], NULL, 10);
                 if (at < answer->body.len)

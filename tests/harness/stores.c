@@ -7,8 +7,9 @@
 #include "harness/test.h"
 #include "moonkeep/rand.h"
 
-/* The one whose bucket has to go when the test fails. */
+/* The one whose bucket has to go when the test fails, and whose it is. */
 static const struct test_store *begun;
+static pid_t owner;
 
 /* A word as bash's printf %q writes it, into out. */
 static void
@@ -167,7 +168,7 @@ clear_up(void)
 {
         struct err err;
 
-        if (begun == NULL)
+        if (begun == NULL || getpid() != owner)
                 return;
         err_init(&err);
         if (remove_bucket(begun, "&attempts=2&stall=10", &err) < 0)
@@ -202,6 +203,7 @@ test_store_begin(struct test_store *it, const char *name, bool https)
         CHECK_OK(call_bucket(it, store, "PUT", &err), err);
         store_free(store);
         begun = it;
+        owner = getpid();
         atexit(clear_up);
 }
 

@@ -8,7 +8,8 @@
  * "port N" on standard output, and passes requests on to PORT as they stand
  * (with their Host, so that signatures stay good) until SIGTERM, or until its
  * starter is gone.  --log appends "METHOD TARGET STATUS [ACTION]" of each
- * request to FILE; STATUS is what the client was sent, or "-".
+ * request to FILE; STATUS is what the client is sent, or "-" where the
+ * connection is ended or stalled.
  *
  * RULES is a file with one rule a line; empty lines and lines with # in front
  * are ignored.  The first one that matches a request, and whose turn it is, is
@@ -338,11 +339,14 @@ exchange(struct peer *client)
         buf_init(&answer.body, FAULT_BODY_MAX);
         if (read_request(client, &request)) {
                 const struct fault_rule *rule = fault_rule_find(request.method, request.target);
+                /* Noted before it is done: who has seen it may look at once. */
+                bool placed = rule != NULL && rule->place != FAULT_NOWHERE;
+                if (placed)
+                        note(&request, rule, 0);
                 open = pass(rule, FAULT_HEAD, client->fd) &&
                        deliver(rule, client, &request, &server, &answer);
-                int status = open ? answer.status : 0;
-                /* Noted before it is sent: who has the answer may look at once. */
-                note(&request, rule, status);
+                if (!placed)
+                        note(&request, rule, open ? answer.status : 0);
                 open = open && send_answer(rule, client->fd, &answer);
                 const char *line =
                     open ? fault_find_header(answer.head.data, answer.head.len, "Connection")
