@@ -28,6 +28,14 @@ lx_secret(lua_State *L, int arg)
         return box != NULL ? box->secret : NULL;
 }
 
+struct secret **
+lx_secret_new(lua_State *L)
+{
+        struct box *box = lx_new(L, &box_class, sizeof(*box));
+
+        return &box->secret;
+}
+
 /* new(bytes) -> secret.  The string itself stays in Lua's memory: for values that came as one. */
 static int new (lua_State *L)
 {

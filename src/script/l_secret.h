@@ -11,4 +11,7 @@
 /* lx_secret: the secret at arg (borrowed), or NULL when it is none. */
 struct secret *lx_secret(lua_State *L, int arg);
 
+/* lx_secret_new: push a secret that is empty yet; what is put there is its own. */
+struct secret **lx_secret_new(lua_State *L);
+
 #endif
