@@ -65,6 +65,9 @@ secret_forms() {
 # check_no_secret FILE...: none of them (folders: nothing below) holds a secret of the store.
 check_no_secret() {
         local form
+        for form; do
+                check test -e "$form"
+        done
         secret_forms >"$SCRATCH.forms"
         while IFS= read -r form; do
                 check_not grep -rqF -- "$form" "$@"
