@@ -7,6 +7,7 @@
 #define MOONKEEP_STORE_S3_H
 
 #include "aws_creds.h"
+#include "moonkeep/time.h"
 #include "moonkeep/xml.h"
 #include "object.h"
 #include "s3_sign.h"
@@ -60,6 +61,7 @@ struct s3_store {
         int64_t clock_offset_ms; /* what the server's clock is ahead of ours */
         struct s3_day_key day_key;
         char key_id[S3_KEY_ID_MAX + 1]; /* of the last signature */
+        bool wants_md5; /* the bucket locks what is written: it asks for a Content-MD5 */
 };
 
 extern const struct object_dialect s3_dialect;
@@ -206,8 +208,11 @@ int s3_find_earlier(
 bool s3_is_known(
     const struct object_upload *upload, size_t number, const struct object_request *request);
 
-/* s3_tag: give the tags to what was just completed, where beginning it may not have. */
-int s3_tag(struct object_lane *lane, const struct object_upload *upload, struct cancel *cancel,
+/* s3_retain_until: until when what is written now is locked. */
+void s3_retain_until(struct s3_store *it, char out[TIME_ISO_SIZE]);
+
+/* s3_finish: tag and lock what was just completed, where beginning it may not have. */
+int s3_finish(struct object_lane *lane, const struct object_upload *upload, struct cancel *cancel,
     struct err *err);
 
 int s3_sweep(struct store *store, const char *prefix, uint64_t *removed, struct cancel *cancel,

@@ -2,47 +2,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "object_text.h"
 #include "s3.h"
-
-/* As much of a text as is looked at. */
-#define TEXT_MAX ((size_t)4096)
-
-/*
- * Text of a server in one line, without what must not be told.  Redacted
- * before it is cut: half a secret would not be found.
- */
-static void
-copy_text(const char *text, size_t len, bool drop_tags, char *out, size_t size)
-{
-        char line[TEXT_MAX];
-        bool in_tag = false;
-        size_t used = 0;
-
-        for (size_t idx = 0; idx < len && used + 1 < sizeof(line); idx++) {
-                char at = text[idx];
-                if (drop_tags && (at == '<' || in_tag)) {
-                        in_tag = at != '>';
-                        at = ' ';
-                }
-                if (iscntrl((unsigned char)at))
-                        at = ' ';
-                if (at == ' ' && (used == 0 || line[used - 1] == ' '))
-                        continue;
-                line[used++] = at;
-        }
-        while (used > 0 && line[used - 1] == ' ')
-                used--;
-        line[used] = '\0';
-        secret_redact(line, used);
-        if (used >= size) {
-                used = size - 1;
-                /* Not in the middle of a character. */
-                while (used > 0 && ((unsigned char)line[used] & 0xc0) == 0x80)
-                        used--;
-        }
-        memcpy(out, line, used);
-        out[used] = '\0';
-}
 
 /* Where the bucket is: the region itself, or in the name of the host to go to. */
 static void
@@ -80,9 +41,10 @@ read_document(const struct xml *root, struct s3_error *out)
         const char *message = xml_text_at(root, "Message");
 
         if (code != NULL)
-                copy_text(code, strlen(code), false, out->code, sizeof(out->code));
+                object_one_line(code, strlen(code), false, out->code, sizeof(out->code));
         if (message != NULL)
-                copy_text(message, strlen(message), false, out->message, sizeof(out->message));
+                object_one_line(
+                    message, strlen(message), false, out->message, sizeof(out->message));
 }
 
 bool
@@ -104,7 +66,7 @@ s3_error_read(const struct http_answer *answer, struct s3_error *out)
         if (found)
                 read_document(root, out);
         else if (len > 0)
-                copy_text(text, len, true, out->message, 100);
+                object_one_line(text, len, true, out->message, 100);
         find_region(answer, found ? root : NULL, out);
         xml_free(root);
         return found;

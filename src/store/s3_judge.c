@@ -181,6 +181,21 @@ learn_clock(struct s3_store *it, const struct http_answer *answer, const struct 
         return true;
 }
 
+/* A bucket that locks by default wants a digest that it can check with each write. */
+static bool
+learn_md5(struct s3_store *it, const struct http_answer *answer, const struct s3_error *error,
+    struct err *err)
+{
+        if (answer->status != 400 || !is_code(error, "InvalidRequest") ||
+            strstr(error->message, "Content-MD5") == NULL)
+                return false;
+        pthread_mutex_lock(&it->object.lock);
+        it->wants_md5 = true;
+        pthread_mutex_unlock(&it->object.lock);
+        tell(err, answer, error, ERR_INVALID, false, NULL);
+        return true;
+}
+
 static bool
 is_expired(const struct s3_error *error)
 {
@@ -302,7 +317,8 @@ s3_judge(struct object_store *store, const struct object_request *request,
                 return OBJECT_GOOD;
         if (is_gone_already(request, &error))
                 return OBJECT_GOOD;
-        if (learn_region(it, request, answer, &error, err) || learn_clock(it, answer, &error, err))
+        if (learn_region(it, request, answer, &error, err) ||
+            learn_clock(it, answer, &error, err) || learn_md5(it, answer, &error, err))
                 return OBJECT_AGAIN;
         bool unknown = answer->status == 400 && strcmp(request->method, "HEAD") == 0;
         if (is_expired(&error) || unknown) {

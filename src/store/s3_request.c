@@ -23,6 +23,7 @@ struct draft {
         char region[S3_REGION_MAX + 1];
         unsigned char key[SHA256_SIZE];
         char date[TIME_COMPACT_SIZE];
+        bool locks; /* what is written gets locked */
         char payload_hash[SHA256_HEX_SIZE];
         struct buf base, path, query, md5;
         struct s3_pair *headers;
@@ -79,10 +80,12 @@ take_day_key(struct draft *it, struct err *err)
         return rc;
 }
 
+/* What earlier answers have taught. */
 static void
-take_region_and_date(struct draft *it)
+take_lessons(struct draft *it)
 {
         pthread_mutex_lock(&it->it->object.lock);
+        it->locks = it->it->wants_md5 || it->it->writing.retain_days > 0;
         memcpy(it->region, it->it->region, sizeof(it->region));
         int64_t offset_ms = it->it->clock_offset_ms;
         pthread_mutex_unlock(&it->it->object.lock);
@@ -119,7 +122,7 @@ wants_md5(const struct draft *it)
 
         if (request->payload_len == 0 || has_header(request, "Content-MD5"))
                 return false;
-        if (strcmp(request->method, "PUT") == 0 && it->it->writing.retain_days > 0)
+        if (strcmp(request->method, "PUT") == 0 && it->locks)
                 return true;
         return request->query_count > 0 && !part_of_upload;
 }
@@ -259,7 +262,7 @@ s3_sign_request(struct object_store *store, const struct object_request *request
         buf_init(&it.md5, 64);
         if (aws_creds_get(it.it->creds, &it.keys, cancel, err) < 0)
                 return -1;
-        take_region_and_date(&it);
+        take_lessons(&it);
         if (take_day_key(&it, err) == 0 && hash_payload(&it, err) == 0 &&
             make_address(&it, err) == 0 && make_headers(&it, err) == 0)
                 rc = compose(&it, out, err);

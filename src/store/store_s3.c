@@ -98,6 +98,15 @@ s3_reading(struct object_store *it, struct object_request *request)
         add_customer_key(&s3_of(it)->writing, request);
 }
 
+void
+s3_retain_until(struct s3_store *it, char out[TIME_ISO_SIZE])
+{
+        pthread_mutex_lock(&it->object.lock);
+        int64_t now_ms = time_now_ms() + it->clock_offset_ms;
+        pthread_mutex_unlock(&it->object.lock);
+        time_iso(now_ms + (int64_t)it->writing.retain_days * 86400 * 1000, out);
+}
+
 static void
 add_lock(struct s3_store *it, struct object_request *request)
 {
@@ -105,10 +114,7 @@ add_lock(struct s3_store *it, struct object_request *request)
 
         if (it->writing.retain_days == 0)
                 return;
-        pthread_mutex_lock(&it->object.lock);
-        int64_t now_ms = time_now_ms() + it->clock_offset_ms;
-        pthread_mutex_unlock(&it->object.lock);
-        time_iso(now_ms + (int64_t)it->writing.retain_days * 86400 * 1000, until);
+        s3_retain_until(it, until);
         object_request_header(request, "x-amz-object-lock-mode", it->writing.retain_mode);
         object_request_header(request, "x-amz-object-lock-retain-until-date", until);
 }

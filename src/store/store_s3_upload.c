@@ -218,7 +218,7 @@ s3_complete(
                 if (s3_head(upload->it, lane, upload->key, &stat, cancel, err) < 0 ||
                     compare(upload, &stat, err) < 0)
                         return -1;
-                return s3_tag(lane, upload, cancel, err);
+                return s3_finish(lane, upload, cancel, err);
         }
         /*
          * An answer that got lost: said again, the upload is not there any more.
@@ -227,7 +227,7 @@ s3_complete(
         bool open = why.code == ERR_NOT_FOUND || why.code == ERR_PROTOCOL || why.retryable;
         if (open && s3_head(upload->it, lane, upload->key, &stat, cancel, NULL) == 0 &&
             is_this(upload, &stat))
-                return compare(upload, &stat, err) < 0 ? -1 : s3_tag(lane, upload, cancel, err);
+                return compare(upload, &stat, err) < 0 ? -1 : s3_finish(lane, upload, cancel, err);
         /* Some servers (radosgw) want all parts that they have, those of an earlier writer, too. */
         if (why.http == 400 && upload->known_count > upload->count)
                 return longer_before(upload, err);

@@ -277,3 +277,89 @@ TEST(an_object_that_exists_is_told_from_one_that_changed)
         object_request_clear(&request);
         store_free(&it->object.store);
 }
+
+TEST(a_bucket_that_locks_gets_what_it_asks_for)
+{
+        static const struct said said = { 400,
+                ERROR("InvalidRequest",
+                    "Content-MD5 OR x-amz-checksum- HTTP header is required for "
+                    "Put Object requests with Object Lock parameters"),
+                { NULL } };
+        struct s3_store *it = store();
+        struct object_request request;
+        struct http_request sent = { 0 };
+        const char *md5 = NULL;
+        struct err err;
+
+        CHECK_INT(judge(it, "PUT", "k", NULL, &said, &err), OBJECT_AGAIN);
+        object_request_init(&request, &it->object, "write", "PUT", "k");
+        request.payload = "abcd";
+        request.payload_len = 4;
+        CHECK_OK(s3_sign_request(&it->object, &request, &sent, NULL, &err), err);
+        for (size_t idx = 0; idx < sent.header_count; idx++) {
+                if (strcmp(sent.headers[idx].name, "Content-MD5") == 0)
+                        md5 = sent.headers[idx].value;
+        }
+        CHECK(md5 != NULL);
+        CHECK_STR(md5, "4vxxTEcn7pOV8yTNLn8zHw==");
+        http_request_clear(&sent);
+        object_request_clear(&request);
+        store_free(&it->object.store);
+}
+
+/* Each allocation. */
+
+static int
+sign_it(void *arg, struct err *err)
+{
+        struct s3_store *it = arg;
+        struct object_request request;
+        struct http_request sent = { 0 };
+
+        it->day_key.day[0] = '\0'; /* each time the same work */
+        object_request_init(&request, &it->object, "write", "PUT", "k");
+        object_request_query(&request, "tagging", NULL);
+        object_request_header(&request, "x-amz-storage-class", "GLACIER");
+        request.payload = "abcd";
+        request.payload_len = 4;
+        int rc = -1;
+        if (request.failed.code != ERR_NONE)
+                *err = request.failed;
+        else
+                rc = s3_sign_request(&it->object, &request, &sent, NULL, err);
+        http_request_clear(&sent);
+        object_request_clear(&request);
+        return rc;
+}
+
+TEST(signing_survives_the_failure_of_each_allocation)
+{
+        struct s3_store *it = store();
+
+        test_each_allocation(sign_it, it);
+        store_free(&it->object.store);
+}
+
+/* A verdict is given also where the reason cannot be read for want of memory. */
+TEST(judging_survives_the_failure_of_each_allocation)
+{
+        static const struct said said = { 403, ERROR("AccessDenied", "no"), { NULL } };
+        struct s3_store *it = store();
+        struct err err;
+
+        for (unsigned long n = 1; n < 100; n++) {
+                struct object_request request;
+                struct http_answer answer = { .status = 403 };
+
+                object_request_init(&request, &it->object, "read", "GET", "k");
+                buf_init(&answer.body, 1000);
+                CHECK_OK(buf_addstr(&answer.body, said.body, &err), err);
+                mem_fail_at(n);
+                CHECK_INT(s3_judge(&it->object, &request, &answer, &err), OBJECT_FAILED);
+                mem_fail_at(0);
+                CHECK_INT(err.code, ERR_PERMISSION);
+                buf_free(&answer.body);
+                object_request_clear(&request);
+        }
+        store_free(&it->object.store);
+}

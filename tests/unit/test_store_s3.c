@@ -423,3 +423,66 @@ TEST(a_key_of_the_customer_opens_and_another_does_not)
         store_free(store_of(it));
         test_store_end(&server);
 }
+
+/* Locked objects. */
+
+static void
+say(struct s3_store *it, const char *method, const char *key, struct store_pair query,
+    struct store_pair header)
+{
+        struct store_answer answer;
+        struct err err;
+
+        CHECK_OK(call(it, method, key, query, header, &answer, &err), err);
+        store_answer_clear(&answer);
+}
+
+/* Remove a version of a locked object, as who may do that. */
+static void
+unlock(struct s3_store *it, const char *key)
+{
+        struct store_answer answer;
+        struct err err;
+        char version[128];
+
+        CHECK_OK(call(it, "HEAD", key, (struct store_pair){ NULL }, (struct store_pair){ NULL },
+                     &answer, &err),
+            err);
+        const char *at = strstr(answer.headers, "x-amz-version-id: ");
+        CHECK(at != NULL && sscanf(at, "x-amz-version-id: %127s", version) == 1);
+        store_answer_clear(&answer);
+        CHECK(call(it, "DELETE", key, (struct store_pair){ .name = "versionId", .value = version },
+                  (struct store_pair){ NULL }, &answer, &err) < 0);
+        CHECK_INT(err.code, ERR_PERMISSION);
+        say(it, "DELETE", key, (struct store_pair){ .name = "versionId", .value = version },
+            (struct store_pair){ .name = "x-amz-bypass-governance-retention", .value = "true" });
+}
+
+TEST(what_is_to_be_retained_is_locked)
+{
+        struct test_store server;
+        struct store_answer answer;
+        struct err err;
+        char url[512];
+
+        test_store_begin(&server, "radosgw", false);
+        snprintf(url, sizeof(url), "s3://%s-lock?endpoint=%s&retain=1&tags=a=b", server.bucket,
+            server.endpoint);
+        struct s3_store *it = s3_store_of(url);
+        say(it, "PUT", NULL, (struct store_pair){ NULL },
+            (struct store_pair){ .name = "x-amz-bucket-object-lock-enabled", .value = "true" });
+        store_suite_put(store_of(it), "k", "text");
+        put_bytes(it, "parts", 9 * MIB, 1);
+        static const char *const keys[] = { "k", "parts" };
+        for (size_t idx = 0; idx < 2; idx++) {
+                CHECK_OK(call(it, "GET", keys[idx], (struct store_pair){ .name = "retention" },
+                             (struct store_pair){ NULL }, &answer, &err),
+                    err);
+                CHECK(strstr(answer.body.data, "<Mode>GOVERNANCE</Mode>") != NULL);
+                store_answer_clear(&answer);
+                unlock(it, keys[idx]);
+        }
+        say(it, "DELETE", NULL, (struct store_pair){ NULL }, (struct store_pair){ NULL });
+        store_free(store_of(it));
+        test_store_end(&server);
+}

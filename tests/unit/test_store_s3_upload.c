@@ -94,24 +94,27 @@ TEST(what_an_object_is_to_be_is_said_once)
 {
         static const char key[] = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
-        check_upload("expect POST /bucket/p/k?uploads=\n"
-                     " expect-header x-amz-storage-class: GLACIER\n"
-                     " expect-header x-amz-tagging: team=ops&env=a%20b\n"
-                     " expect-header x-amz-server-side-encryption: aws:kms\n"
-                     " expect-header x-amz-server-side-encryption-aws-kms-key-id: key\n"
-                     " expect-header x-amz-object-lock-mode: COMPLIANCE\n" XML(200,
-                         "<InitiateMultipartUploadResult><UploadId>u/1</UploadId></"
-                         "InitiateMultipartUploadResult>") PART(1, "abcd",
-                         MD5_1) " expect-header Content-MD5: 4vxxTEcn7pOV8yTNLn8zHw==\n"
-                                " expect-no-header x-amz-storage-class\n"
-                                " expect-no-header x-amz-tagging\n" PART(2, "efgh", MD5_2)
-                                    PART(3, "ij", MD5_3) COMPLETE COMPLETED HEAD(
-                                        10, ETAG) " expect-no-header x-amz-tagging\n"
-                                                  "expect PUT /bucket/p/k?tagging=\n expect-body "
-                                                  "<Tagging><TagSet><Tag><Key>team</Key>"
-                                                  "<Value>ops</Value></Tag><Tag><Key>env</"
-                                                  "Key><Value>a b</Value></Tag></TagSet>"
-                                                  "</Tagging>\n" ERROR(501, "NotImplemented"),
+        check_upload(
+            "expect POST /bucket/p/k?uploads=\n"
+            " expect-header x-amz-storage-class: GLACIER\n"
+            " expect-header x-amz-tagging: team=ops&env=a%20b\n"
+            " expect-header x-amz-server-side-encryption: aws:kms\n"
+            " expect-header x-amz-server-side-encryption-aws-kms-key-id: key\n"
+            " expect-header x-amz-object-lock-mode: COMPLIANCE\n" XML(200,
+                "<InitiateMultipartUploadResult><UploadId>u/1</UploadId></"
+                "InitiateMultipartUploadResult>") PART(1, "abcd",
+                MD5_1) " expect-header Content-MD5: 4vxxTEcn7pOV8yTNLn8zHw==\n"
+                       " expect-no-header x-amz-storage-class\n"
+                       " expect-no-header x-amz-tagging\n" PART(2, "efgh", MD5_2)
+                           PART(3, "ij", MD5_3) COMPLETE COMPLETED HEAD(10,
+                               ETAG) " expect-no-header x-amz-tagging\n"
+                                     "expect PUT /bucket/p/k?tagging=\n expect-body "
+                                     "<Tagging><TagSet><Tag><Key>team</Key>"
+                                     "<Value>ops</Value></Tag><Tag><Key>env</"
+                                     "Key><Value>a b</Value></Tag></TagSet>"
+                                     "</Tagging>\n" ERROR(501,
+                                         "NotImplemented") "expect PUT /bucket/p/k?retention=\n "
+                                                           "answer 200 text/plain\n",
             "&class=GLACIER&tags=team=ops,env=a%20b&sse=aws:kms&kms_key=key&retain=1&retain_mode="
             "compliance",
             NULL);
