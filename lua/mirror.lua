@@ -24,8 +24,13 @@ local function overlap(from, to)
     and (one:sub(1, #other) == other or other:sub(1, #one) == one)
 end
 
+--- A prefix of keys, with its "/".
 local function folder_name(text)
-  return (text == "" or text:sub(-1) == "/") and text or text .. "/"
+  local name = (text == "" or text:sub(-1) == "/") and text or text .. "/"
+  if ("/" .. name):find("//", 1, true) or ("/" .. name):find("/%.%.?/") then
+    failure.raise("usage", ("\"%s\" is no prefix of keys: it has an empty, \".\" or \"..\" part"):format(text))
+  end
+  return name
 end
 
 --- A mirror; nothing is read yet.

@@ -3,6 +3,7 @@
 
 local clock = require "clock"
 local failure = require "failure"
+local lock = require "store.lock"
 local scan = require "mirror.scan"
 local stream = require "stream"
 local task = require "task"
@@ -206,9 +207,47 @@ local function open_folder(self, group)
   end
 end
 
+--- Does any other run work in the target?
+local function others_at_work(to)
+  local asked = {}
+  for _, entry in ipairs(to:list("locks/")) do
+    local name = entry.key:match("^locks/(.+)/%d+$")
+    if name and name ~= "mirror" and not asked[name] then
+      asked[name] = true
+      if lock.new(to, name, ""):is_held() then
+        return true
+      end
+    end
+  end
+  return false
+end
+
+--- Remove what an interrupted mirror left: where this one copies to, and, when that
+--- can be nobody else's, everywhere.
+local function sweep(self)
+  local mirror = self.mirror
+  if not others_at_work(mirror.to) then
+    mirror.to:sweep(mirror.prefix)
+    self.swept = nil
+  end
+  mirror.interrupted = false
+end
+
+local function sweep_folder(self, group)
+  local first = group.copies[1] or group.marker
+  local above = group.folder and group.folder.prefix or first and first.source.key:match("^.*/")
+  if first and above and not self.swept[above] then
+    self.swept[above] = true
+    self.mirror.to:sweep(above)
+  end
+end
+
 --- Begin to copy what a scan found.
 local function take(self, group)
   local book = self.mirror.rules.book
+  if self.swept then
+    sweep_folder(self, group)
+  end
   self.remove = self.remove + #group.removals
   self.archived = self.archived + #group.archived
   self.kept = self.kept + #group.kept
@@ -231,7 +270,8 @@ local function take(self, group)
 end
 
 --- Copy all that is missing or differs.
---- @param mirror table as scan.run has it, with room and progress
+--- @param mirror table as scan.run has it, with room, progress and interrupted (an earlier one
+---   was, and what it left is to be removed)
 --- @param found? table {groups, objects, bytes, targets} of a scan just made; else one is made
 --- @param expected? integer how many objects will be copied, about
 --- @return table {objects, source_bytes, targets: what there was; copied, bytes, by_server; equal: by
@@ -242,8 +282,12 @@ function transfer.run(mirror, found, expected)
   local flow <close> = task.flow(mirror.room)
   local self = { mirror = mirror, flow = flow, copied = 0, bytes = 0, by_server = 0, equal = 0,
     gone = 0, archived = 0, failed = 0, failures = {}, strikes = 0, succeeded = clock.mono(),
-    withheld = 0, kept = 0, keeping = {}, remove = 0, batch = {}, batch_bytes = 0,
+    withheld = 0, kept = 0, keeping = {}, remove = 0, swept = mirror.interrupted and {} or nil,
+    batch = {}, batch_bytes = 0,
     batch_max = math.max(1, math.min(BATCH, (expected or 0) // (SHARES * mirror.room))) }
+  if mirror.interrupted then
+    sweep(self)
+  end
   for _, group in ipairs(found and found.groups or {}) do
     take(self, group)
   end

@@ -140,7 +140,8 @@ local function write_new(self, number, text, why)
   end
 end
 
---- Take the lock.  Raises "locked" when another run holds it.
+--- Take the lock.  Raises "locked" when another run holds it.  When it was taken over
+--- from a run that did not release it, `took_over` is set.
 --- @return integer its number
 function Lock:acquire()
   -- Until it is taken, a store that cannot be read has nothing to be released.
@@ -154,6 +155,7 @@ function Lock:acquire()
     local ok, e = pcall(write_new, self, number + 1, record(self), "exclude other runs")
     if ok then
       self.number, self.refused = number + 1, nil
+      self.took_over = holder ~= nil and not holder.released
       return self.number
     elseif not failure.is(e, "exists") and not failure.is(e, "not_found") then
       error(e, 0)

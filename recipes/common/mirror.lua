@@ -12,6 +12,11 @@ local SHOWN = 200
 --- The longest pause after a round that failed, milliseconds.
 local PAUSE_MAX = 10 * 60000
 
+--- Copying that did nothing.
+local function nothing()
+  return { copied = 0, bytes = 0, by_server = 0, equal = 0, failed = 0, archived = 0, gone = 0, withheld = 0 }
+end
+
 --- What a plan says of a comparison.
 local function show(ctx, found, verb, total, what)
   local shown = 0
@@ -141,7 +146,7 @@ overwritten in the target.  Versioning of the target is the answer to that.]],
       local found = done.compare
       show(ctx, found, "copy", found.copy, words.bytes(found.copy_bytes))
       show(ctx, found, "check", found.check, "compare the contents")
-      return { failed = 0 }
+      return nothing()
     end },
     { "remove", "Remove what the source has no more", plan = function(ctx, _, done)
       show(ctx, done.compare, "remove", done.compare.remove)
@@ -171,6 +176,8 @@ overwritten in the target.  Versioning of the target is the answer to that.]],
     ctx:step("lock", function()
       return { number = hold:acquire() }
     end)
+    -- A resumed run has taken the lock before.
+    m.interrupted = hold.number == nil or hold.took_over
 
     local found = ctx:step("compare", function()
       local changes = {}
@@ -183,8 +190,7 @@ overwritten in the target.  Versioning of the target is the answer to that.]],
       return result
     end)
 
-    local done = { copied = 0, bytes = 0, by_server = 0, equal = 0, failed = 0, archived = found.archived,
-      gone = 0, withheld = 0 }
+    local done = nothing()
     if found.copy + found.check + found.learned + found.archived + found.kept > 0 then
       done = ctx:step("copy", function()
         ctx:watch(progress)

@@ -1,6 +1,10 @@
 #include <string.h>
 
+#include "moonkeep/mem.h"
 #include "moonkeep/store_driver.h"
+
+/* What is smaller is read at once: a buffer of its own size is had for less than a large one. */
+#define SMALL ((size_t)64 * 1024)
 
 static int
 changed(const char *key, struct err *err)
@@ -30,6 +34,40 @@ check_unchanged(struct store *from, const char *key, const struct store_stat *se
         return 0;
 }
 
+/* Read at most a byte more than there should be, and write that. */
+static int
+copy_small(struct source *src, struct sink *sink, size_t size, struct progress *progress,
+    uint64_t *bytes, struct err *err)
+{
+        ssize_t got = 0;
+        size_t len = 0;
+        int rc = -1;
+
+        char *data = mem_alloc(size + 1, err);
+        if (data == NULL)
+                return -1;
+        while (len <= size && (got = source_read(src, data + len, size + 1 - len, err)) > 0)
+                len += (size_t)got;
+        if (got < 0 || (len == size && sink_write(sink, data, len, err) < 0))
+                goto done;
+        if (progress != NULL)
+                atomic_fetch_add(&progress->bytes_out, len);
+        *bytes = len;
+        rc = 0;
+done:
+        mem_free(data);
+        return rc;
+}
+
+static int
+copy_bytes(struct source *src, struct sink *sink, const struct store_stat *seen,
+    struct progress *progress, struct cancel *cancel, uint64_t *bytes, struct err *err)
+{
+        if (seen->size <= SMALL)
+                return copy_small(src, sink, (size_t)seen->size, progress, bytes, err);
+        return stream_copy(src, sink, progress, cancel, bytes, err);
+}
+
 static int
 copy_here(struct store *from, struct store *to, const char *key, const struct store_stat *seen,
     struct store_stat *made, struct progress *progress, struct cancel *cancel, struct err *err)
@@ -44,7 +82,7 @@ copy_here(struct store *from, struct store *to, const char *key, const struct st
         if (src == NULL)
                 goto fail;
         sink = store_create(to, key, &how, cancel, err);
-        if (sink == NULL || stream_copy(src, sink, progress, cancel, &bytes, err) < 0)
+        if (sink == NULL || copy_bytes(src, sink, seen, progress, cancel, &bytes, err) < 0)
                 goto fail;
         if (bytes != seen->size) {
                 changed(key, err);

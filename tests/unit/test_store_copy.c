@@ -63,6 +63,29 @@ TEST(an_object_is_copied_and_described_as_the_target_has_it)
         close_pair(pair);
 }
 
+TEST(objects_of_any_size_are_copied_whole)
+{
+        static char text[300001];
+        struct pair pair = open_pair();
+        struct err err;
+
+        for (size_t len = 0; len < sizeof(text) - 1; len = len * 3 + 7) {
+                struct progress progress = { 0 };
+                struct store_copied out;
+                memset(text, 'a' + (int)(len % 26), len);
+                text[len] = '\0';
+                store_suite_put(pair.from, "a", text);
+                const struct store_stat stat = seen(pair.from, "a");
+                err_init(&err);
+                CHECK_OK(
+                    store_copy(pair.from, pair.to, "a", &stat, &out, &progress, NULL, &err), err);
+                store_suite_get(pair.to, "a", text);
+                CHECK_INT(atomic_load(&progress.bytes_in), len);
+                CHECK_INT(atomic_load(&progress.bytes_out), len);
+        }
+        close_pair(pair);
+}
+
 TEST(what_was_changed_meanwhile_is_not_copied)
 {
         struct pair pair = open_pair();
@@ -76,6 +99,8 @@ TEST(what_was_changed_meanwhile_is_not_copied)
         stat.size++;
         CHECK_ERR(copy(pair, "a", &stat, &out, &err) < 0, err, ERR_IO, "it was changed meanwhile");
         CHECK(err.retryable);
+        stat.size -= 2;
+        CHECK_ERR(copy(pair, "a", &stat, &out, &err) < 0, err, ERR_IO, "it was changed meanwhile");
         stat = seen(pair.from, "a");
         stat.mtime_ms--;
         CHECK_ERR(copy(pair, "a", &stat, &out, &err) < 0, err, ERR_IO, "it was changed meanwhile");
