@@ -39,6 +39,9 @@ struct azure_store {
 
 extern const struct object_dialect azure_dialect;
 
+/* azure_open: the store itself, whose objects have at most AZURE_BLOCKS_MAX parts. */
+struct store *azure_open(const struct url *url, struct err *err);
+
 /* azure_of: the Azure store that a store is. */
 struct azure_store *azure_of(struct object_store *it);
 

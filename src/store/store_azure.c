@@ -106,7 +106,7 @@ static const struct store_ops azure_ops = { .name = "azure",
         .digests = true };
 
 struct store *
-store_azure_open(const struct url *url, struct err *err)
+azure_open(const struct url *url, struct err *err)
 {
         struct azure_store *it = mem_zalloc(sizeof(*it), err);
 
@@ -121,4 +121,10 @@ store_azure_open(const struct url *url, struct err *err)
         it->object.store.ops = &azure_ops;
         it->object.store.capabilities = STORE_EXCLUSIVE;
         return &it->object.store;
+}
+
+struct store *
+store_azure_open(const struct url *url, struct err *err)
+{
+        return store_span(azure_open(url, err), (uint64_t)AZURE_BLOCKS_MAX * DIGEST_PART_SIZE, err);
 }

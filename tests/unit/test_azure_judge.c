@@ -1,7 +1,8 @@
 /* What the Azure driver makes of answers, good and bad ones. */
+#include "../../src/store/azure.h"
+
 #include "harness/http_test.h"
 #include "harness/store_suite.h"
-#include "moonkeep/store.h"
 #include "moonkeep/time.h"
 
 #define KEY_TEXT "c2VjcmV0c2VjcmV0"
@@ -27,8 +28,11 @@ open_store(const char *options)
         snprintf(url, sizeof(url),
             "azure://account/container/pre?endpoint=http://127.0.0.1:%d&attempts=2%s", server_port,
             options);
-        struct store *store = store_open(url, &err);
+        struct url parsed;
+        CHECK_OK(url_parse(url, &parsed, &err), err);
+        struct store *store = azure_open(&parsed, &err);
         CHECK_PTR(store, err);
+        url_clear(&parsed);
         return store;
 }
 

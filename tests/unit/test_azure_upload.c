@@ -31,8 +31,11 @@ open_store(void)
         snprintf(url, sizeof(url),
             "azure://account/container?endpoint=http://127.0.0.1:%d&attempts=2&connections=1",
             server_port);
-        struct store *store = store_open(url, &err);
+        struct url parsed;
+        CHECK_OK(url_parse(url, &parsed, &err), err);
+        struct store *store = azure_open(&parsed, &err);
         CHECK_PTR(store, err);
+        url_clear(&parsed);
         ((struct object_store *)store)->part_size = PART;
         return store;
 }

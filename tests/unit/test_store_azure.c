@@ -47,7 +47,7 @@ keeps_promises(bool https, const struct store_case *cases)
         chosen[count] = *cases;
         test_store_begin(&it, "azurite", https);
         struct store *store = test_store_open(&it, NULL, "", NULL);
-        conformance(store, chosen, STORE_FLAT | STORE_SHARED);
+        conformance(store, chosen, STORE_FLAT | STORE_SHARED | STORE_LONG);
         store_free(store);
         test_store_end(&it);
 }
