@@ -46,11 +46,6 @@ function stream.to_file(path, options)
   return native.file_sink(path, { mode = options.mode, exclusive = options.exclusive })
 end
 
---- Let what is upstream run on a thread of its own, some MiB ahead.
-function stream.ahead(source)
-  return native.readahead(source, AHEAD_CHUNKS)
-end
-
 --- A counter for live progress; :get() -> bytes in, bytes out, expected or 0.
 --- @param total? integer expected bytes in
 function stream.progress(total)
