@@ -172,6 +172,23 @@ int s3_head(struct object_store *it, struct object_lane *lane, const char *key,
  */
 void s3_writing_headers(struct s3_store *it, bool small, struct object_request *request);
 
+/* A listing under way. */
+struct s3_listing {
+        struct object_store *it;
+        const char *prefix; /* with the store's own */
+        bool shallow;
+        store_list_fn *fn;
+        void *arg;
+        char *last;  /* the key before; or NULL */
+        char *token; /* of the next page; or NULL */
+        unsigned empty_pages;
+};
+
+/* s3_listing_take: tell what is on a page.  1: there is another one, at ->token; 0: that was all.
+ */
+int s3_listing_take(struct s3_listing *listing, const struct xml *root, struct err *err);
+void s3_listing_clear(struct s3_listing *listing);
+
 int s3_list(struct store *store, const char *prefix, bool shallow, store_list_fn *fn, void *arg,
     struct cancel *cancel, struct err *err);
 
@@ -184,10 +201,22 @@ struct s3_upload {
         int64_t began_ms;
 };
 
+/* Where the next page begins: both NULL at first. */
+struct s3_markers {
+        char *key;
+        char *id;
+};
+
 /* s3_uploads: call fn for each whose key, with the prefix, begins with prefix. */
 typedef int s3_upload_fn(void *arg, const struct s3_upload *upload, struct err *err);
 int s3_uploads(struct object_store *it, const char *prefix, s3_upload_fn *fn, void *arg,
     struct cancel *cancel, struct err *err);
+
+/* s3_uploads_take: tell what is on a page.  1: there is another one, at *markers; 0: that was all.
+ */
+int s3_uploads_take(struct object_store *it, const char *prefix, const struct xml *root,
+    struct s3_markers *markers, s3_upload_fn *fn, void *arg, struct err *err);
+void s3_markers_clear(struct s3_markers *markers);
 
 /* s3_upload_request: of the upload `id` of key, with the prefix. */
 int s3_upload_request(struct object_request *request, struct object_store *it, const char *doing,
@@ -203,6 +232,14 @@ void s3_init_of_upload(struct object_request *request, const struct object_uploa
  */
 int s3_find_earlier(
     struct object_lane *lane, struct object_upload *upload, struct cancel *cancel, struct err *err);
+
+/* s3_parts_take: note the parts on a page.  1: there is another one, behind *marker; 0: that was
+ * all. */
+int s3_parts_take(
+    struct object_upload *upload, const struct xml *root, uint64_t *marker, struct err *err);
+
+/* s3_forget: there is no upload to go on with. */
+void s3_forget(struct object_upload *upload);
 
 /* s3_is_known: is the part that the server has what is to be sent? */
 bool s3_is_known(

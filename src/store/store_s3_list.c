@@ -11,26 +11,15 @@
 /* Pages without a key that are followed; old versions make such pages. */
 #define EMPTY_PAGES_MAX 100000
 
-struct listing {
-        struct object_store *it;
-        const char *prefix; /* with the store's own */
-        bool shallow;
-        store_list_fn *fn;
-        void *arg;
-        char *last;  /* the key before; or NULL */
-        char *token; /* of the next page; or NULL */
-        unsigned empty_pages;
-};
-
 static int
-broken(const struct listing *listing, struct err *err, const char *why)
+broken(const struct s3_listing *listing, struct err *err, const char *why)
 {
         return err_set(
             err, ERR_PROTOCOL, "cannot list \"%s\": %s", store_place(&listing->it->store), why);
 }
 
 static struct xml *
-fetch(struct listing *listing, struct cancel *cancel, struct err *err)
+fetch(struct s3_listing *listing, struct cancel *cancel, struct err *err)
 {
         struct object_request request;
 
@@ -69,7 +58,7 @@ read_stat(const struct xml *entry, struct store_stat *out)
 
 /* One key, or folder, in its order; takes key. */
 static int
-tell(struct listing *listing, char *key, const struct xml *entry, struct err *err)
+tell(struct s3_listing *listing, char *key, const struct xml *entry, struct err *err)
 {
         size_t own = strlen(listing->it->prefix);
         size_t len = strlen(listing->prefix);
@@ -97,7 +86,7 @@ tell(struct listing *listing, char *key, const struct xml *entry, struct err *er
 }
 
 static char *
-name_of(const struct listing *listing, const struct xml *root, const struct xml *entry,
+name_of(const struct s3_listing *listing, const struct xml *root, const struct xml *entry,
     const char *name, struct err *err)
 {
         const char *text = xml_text_at(entry, name);
@@ -114,7 +103,7 @@ name_of(const struct listing *listing, const struct xml *root, const struct xml 
 
 /* Keys and folders, each in order, are two lists: merged here. */
 static int
-tell_page(struct listing *listing, const struct xml *root, struct err *err)
+tell_page(struct s3_listing *listing, const struct xml *root, struct err *err)
 {
         const struct xml *entry = xml_first(root, "Contents");
         const struct xml *folder = xml_first(root, "CommonPrefixes");
@@ -153,7 +142,7 @@ done:
 
 /* 1: there is one, 0: that was all. */
 static int
-find_next(struct listing *listing, const struct xml *root, struct err *err)
+find_next(struct s3_listing *listing, const struct xml *root, struct err *err)
 {
         const char *truncated = xml_text_at(root, "IsTruncated");
         const char *token = xml_text_at(root, "NextContinuationToken");
@@ -177,11 +166,24 @@ find_next(struct listing *listing, const struct xml *root, struct err *err)
 }
 
 int
+s3_listing_take(struct s3_listing *listing, const struct xml *root, struct err *err)
+{
+        return tell_page(listing, root, err) < 0 ? -1 : find_next(listing, root, err);
+}
+
+void
+s3_listing_clear(struct s3_listing *listing)
+{
+        mem_free(listing->last);
+        mem_free(listing->token);
+}
+
+int
 s3_list(struct store *store, const char *prefix, bool shallow, store_list_fn *fn, void *arg,
     struct cancel *cancel, struct err *err)
 {
         struct object_store *it = (struct object_store *)store;
-        struct listing listing = { .it = it, .shallow = shallow, .fn = fn, .arg = arg };
+        struct s3_listing listing = { .it = it, .shallow = shallow, .fn = fn, .arg = arg };
         int more = -1;
 
         char *full = s3_full_key(it, prefix, err);
@@ -190,15 +192,10 @@ s3_list(struct store *store, const char *prefix, bool shallow, store_list_fn *fn
         listing.prefix = full;
         do {
                 struct xml *root = fetch(&listing, cancel, err);
-                if (root == NULL) {
-                        more = -1;
-                        break;
-                }
-                more = tell_page(&listing, root, err) < 0 ? -1 : find_next(&listing, root, err);
+                more = root != NULL ? s3_listing_take(&listing, root, err) : -1;
                 xml_free(root);
         } while (more > 0);
-        mem_free(listing.last);
-        mem_free(listing.token);
+        s3_listing_clear(&listing);
         mem_free(full);
         return more;
 }

@@ -74,9 +74,9 @@ know_part(struct object_upload *upload, const struct xml *entry, struct err *err
         return 0;
 }
 
-/* 1: there is a next page, after *marker; 0: that was all. */
-static int
-know_page(struct object_upload *upload, const struct xml *root, uint64_t *marker, struct err *err)
+int
+s3_parts_take(
+    struct object_upload *upload, const struct xml *root, uint64_t *marker, struct err *err)
 {
         const char *truncated = xml_text_at(root, "IsTruncated");
         const char *next = xml_text_at(root, "NextPartNumberMarker");
@@ -115,7 +115,7 @@ know_parts(
                 request.answer_max = PAGE_MAX;
                 struct xml *root =
                     s3_call_xml(upload->it, lane, &request, "ListPartsResult", cancel, err);
-                more = root != NULL ? know_page(upload, root, &marker, err) : -1;
+                more = root != NULL ? s3_parts_take(upload, root, &marker, err) : -1;
                 xml_free(root);
         } while (more > 0);
         return more;
@@ -129,8 +129,8 @@ is_no_obstacle(const struct err *err)
                err->code == ERR_NOT_FOUND || err->code == ERR_PROTOCOL;
 }
 
-static void
-forget(struct object_upload *upload)
+void
+s3_forget(struct object_upload *upload)
 {
         for (size_t idx = 0; idx < upload->known_count; idx++)
                 mem_free(upload->known[idx].tag);
@@ -161,7 +161,7 @@ s3_find_earlier(
                 newest.id = NULL;
                 rc = know_parts(lane, upload, cancel, &why);
                 if (rc < 0)
-                        forget(upload);
+                        s3_forget(upload);
         }
         mem_free(newest.id);
         if (rc == 0 || is_no_obstacle(&why))

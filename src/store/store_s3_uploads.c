@@ -7,14 +7,8 @@
 
 #define PAGE_MAX ((size_t)16 * 1024 * 1024)
 
-/* Where the next page begins: both NULL at first. */
-struct markers {
-        char *key;
-        char *id;
-};
-
 static struct xml *
-fetch(struct object_store *it, const char *prefix, const struct markers *markers,
+fetch(struct object_store *it, const char *prefix, const struct s3_markers *markers,
     struct cancel *cancel, struct err *err)
 {
         struct object_request request;
@@ -63,8 +57,8 @@ tell(struct object_store *it, const char *prefix, const struct xml *root, const 
 
 /* 1: there is one, 0: that was all. */
 static int
-find_next(
-    const struct object_store *it, const struct xml *root, struct markers *markers, struct err *err)
+find_next(const struct object_store *it, const struct xml *root, struct s3_markers *markers,
+    struct err *err)
 {
         const char *truncated = xml_text_at(root, "IsTruncated");
         const char *next_key = xml_text_at(root, "NextKeyMarker");
@@ -84,31 +78,44 @@ find_next(
                 mem_free(id);
                 return same ? broken(it, err, "a page goes on with itself") : -1;
         }
+        s3_markers_clear(markers);
+        *markers = (struct s3_markers){ key, id };
+        return 1;
+}
+
+int
+s3_uploads_take(struct object_store *it, const char *prefix, const struct xml *root,
+    struct s3_markers *markers, s3_upload_fn *fn, void *arg, struct err *err)
+{
+        for (const struct xml *entry = xml_first(root, "Upload"); entry != NULL;
+             entry = xml_next(entry, "Upload")) {
+                if (tell(it, prefix, root, entry, fn, arg, err) < 0)
+                        return -1;
+        }
+        return find_next(it, root, markers, err);
+}
+
+void
+s3_markers_clear(struct s3_markers *markers)
+{
         mem_free(markers->key);
         mem_free(markers->id);
-        *markers = (struct markers){ key, id };
-        return 1;
 }
 
 int
 s3_uploads(struct object_store *it, const char *prefix, s3_upload_fn *fn, void *arg,
     struct cancel *cancel, struct err *err)
 {
-        struct markers markers = { NULL, NULL };
+        struct s3_markers markers = { NULL, NULL };
         int more;
 
         do {
                 struct xml *root = fetch(it, prefix, &markers, cancel, err);
-                more = root != NULL ? 0 : -1;
-                for (const struct xml *entry = xml_first(root, "Upload");
-                     more == 0 && entry != NULL; entry = xml_next(entry, "Upload"))
-                        more = tell(it, prefix, root, entry, fn, arg, err);
-                if (more == 0)
-                        more = find_next(it, root, &markers, err);
+                more =
+                    root != NULL ? s3_uploads_take(it, prefix, root, &markers, fn, arg, err) : -1;
                 xml_free(root);
         } while (more > 0);
-        mem_free(markers.key);
-        mem_free(markers.id);
+        s3_markers_clear(&markers);
         return more;
 }
 
