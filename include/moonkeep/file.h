@@ -35,7 +35,8 @@ struct file_sink_opts {
  * file_sink: write the file path; opts may be NULL.  The mode is set as given,
  * whatever the umask, by the commit.  ERR_FULL carries the hint how much room
  * there is; for that, the program must ignore SIGXFSZ.  ERR_UNSUPPORTED: the
- * file system knows no way to be exclusive.
+ * file system knows no way to be exclusive.  Only a regular file is replaced
+ * (ERR_INVALID), and a symbolic link to one.
  * Only when the last step of a commit fails, the sync of the directory, is the
  * file there although the commit failed.
  */

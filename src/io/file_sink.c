@@ -175,6 +175,23 @@ fail:
         return err_prefix(err, "cannot create \"%s\"", it->path);
 }
 
+/* The rename would put a file in the place of a device: root may do that to /dev/null. */
+static int
+check_replaced(struct file_sink *it, struct err *err)
+{
+        struct stat st;
+
+        if (fstatat(it->dir, it->name, &st, 0) < 0 || S_ISREG(st.st_mode))
+                return 0;
+        if (S_ISDIR(st.st_mode)) {
+                errno = EISDIR;
+                return err_sys(err, "cannot create \"%s\"", it->path);
+        }
+        return err_set(err, ERR_INVALID,
+            "cannot create \"%s\": a device, a pipe or a socket is there, which is not replaced",
+            it->path);
+}
+
 static int
 open_temp(struct file_sink *it, struct err *err)
 {
@@ -219,7 +236,7 @@ file_sink(
                 err_set(err, ERR_INVALID, "cannot create \"%s\": this is no name of a file", path);
                 goto fail;
         }
-        if (open_dir(it, err) < 0 || open_temp(it, err) < 0)
+        if (open_dir(it, err) < 0 || check_replaced(it, err) < 0 || open_temp(it, err) < 0)
                 goto fail;
         return &it->sink;
 

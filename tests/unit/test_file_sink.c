@@ -280,6 +280,22 @@ TEST(refuses_what_is_no_name_of_a_file)
         CHECK_INT(entries(test_dir()), 1);
 }
 
+TEST(replaces_no_device_pipe_or_directory)
+{
+        struct stat st;
+        struct err err;
+        const char *fifo = test_path("fifo");
+        const char *link = test_path("link");
+
+        CHECK(mkfifo(fifo, 0600) == 0 && symlink("fifo", link) == 0);
+        CHECK_ERR(file_sink(fifo, NULL, NULL, &err) == NULL, err, ERR_INVALID, "not replaced");
+        CHECK_ERR(file_sink(link, NULL, NULL, &err) == NULL, err, ERR_INVALID, "not replaced");
+        CHECK(file_sink(test_dir(), NULL, NULL, &err) == NULL);
+        CHECK_INT(err.sys, EISDIR);
+        CHECK(stat(fifo, &st) == 0 && S_ISFIFO(st.st_mode));
+        CHECK_INT(entries(test_dir()), 2);
+}
+
 TEST(takes_a_name_as_long_as_the_file_system_allows)
 {
         struct err err;
