@@ -71,6 +71,11 @@ int store_stat(struct store *store, const char *key, struct store_stat *out, str
  * into one "name/" (stat NULL).  fn returns 0, or -1 with err to stop.
  * A prefix that does not exist lists nothing; a store that does not exist is
  * ERR_NOT_FOUND; a listing that breaks off is an error, never a short list.
+ *
+ * In object stores others may have put objects whose names are no keys
+ * ("a//b", "dir/" with content): fn gets them as they are, and the other
+ * functions refuse them.  An empty object "dir/", a folder made by a console,
+ * is passed over.
  */
 typedef int store_list_fn(
     void *arg, const char *key, const struct store_stat *stat, struct err *err);
