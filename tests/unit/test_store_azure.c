@@ -1,5 +1,6 @@
 /*
- * The driver for Azure Blob, against Azurite.
+ * The driver for Azure Blob, against Azurite: what is Azure's own
+ * (test_store_object has what every store promises).
  *
  * stores: azurite
  * timeout: 600
@@ -20,57 +21,6 @@
 #include "moonkeep/time.h"
 
 #define MIB ((size_t)1024 * 1024)
-
-/*
- * What differs with Azure is tested below: keys that end with dots, blocks
- * that wait for a key that exists, and those that arrive behind the end.
- */
-static bool
-is_other(const char *name)
-{
-        return strcmp(name, "odd_keys_are_kept") == 0 ||
-               strcmp(name, "a_token_ends_a_large_write") == 0 ||
-               strcmp(name, "a_sweep_removes_what_a_killed_writer_left") == 0;
-}
-
-static void
-keeps_promises(bool https, const struct store_case *cases)
-{
-        struct store_case chosen[40];
-        struct test_store it;
-        size_t count = 0;
-
-        for (; cases->name != NULL; cases++) {
-                if (!is_other(cases->name))
-                        chosen[count++] = *cases;
-        }
-        chosen[count] = *cases;
-        test_store_begin(&it, "azurite", https);
-        struct store *store = test_store_open(&it, NULL, "", NULL);
-        conformance(store, chosen, STORE_FLAT | STORE_SHARED | STORE_LONG);
-        store_free(store);
-        test_store_end(&it);
-}
-
-TEST(azurite_keeps_what_every_store_promises)
-{
-        keeps_promises(false, store_suite);
-}
-
-TEST(azurite_keeps_it_over_https)
-{
-        keeps_promises(true, store_suite);
-}
-
-TEST(azurite_keeps_large_objects)
-{
-        keeps_promises(false, store_suite_large);
-}
-
-TEST(azurite_keeps_many_keys)
-{
-        keeps_promises(false, store_suite_keys);
-}
 
 /* A container of one's own, and a store in it. */
 
