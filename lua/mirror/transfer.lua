@@ -126,10 +126,30 @@ local function conclude(self, source, made)
   return false
 end
 
---- Compare an item's contents, when that is asked for, and copy it when they differ.
-local function handle(self, item)
+--- Does the target call an object as the source does, although its listing does not?
+--- Swift lists what it copied from parts by another ETag than it has.
+local function has_equal_name(self, item)
+  local source, mirror = item.source, self.mirror
+  if not (item.target and item.target.size == source.size and mirror.rules.comparable
+    and source.etag and source.etag:find("-", 1, true)) then
+    return false
+  end
+  local target = mirror.to:stat(source.key)
+  return target ~= nil and target.size == source.size and target.etag == source.etag
+end
+
+--- Look closer where that may spare copying: at contents, when that is asked for.
+local function is_equal(self, item)
   if item.check then
-    local ok, result = pcall(equal, self, item)
+    return equal(self, item)
+  end
+  return has_equal_name(self, item)
+end
+
+--- Copy an item, unless it turns out to be the same.
+local function handle(self, item)
+  if item.target then
+    local ok, result = pcall(is_equal, self, item)
     if ok and result then
       self.equal = self.equal + 1
       if is_settled(item.source) then
