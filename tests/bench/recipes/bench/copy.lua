@@ -1,4 +1,5 @@
 local backup = require "backup"
+local key = require "backup.key"
 local stream = require "stream"
 local tsdb = require "tsdb"
 
@@ -12,6 +13,7 @@ return recipe {
     dir = { "path", required = true, help = "what to store" },
     artifact = { "string", default = "data.tar.zst", help = "its ending is the compression" },
     check = { "boolean", default = false, help = "check the TSDB blocks as they pass" },
+    encrypt_key = key.param,
   },
   steps = {
     { "lock", "Take the lock of the instance" },
@@ -21,7 +23,7 @@ return recipe {
   example = "moonkeep --dev build/bench/dev run bench.copy --dir DIR --store STORE",
 
   run = function(ctx, p)
-    local set = backup.new(ctx, p.store, "bench", "main")
+    local set = backup.new(ctx, p.store, "bench", "main", p.encrypt_key)
     ctx:cleanup("release the lock on " .. set.lock.name, function()
       set:release()
     end)
