@@ -79,25 +79,30 @@ commands.list = {
       .. "and used: a store that does not honour create-only writes cannot keep two runs apart.  "
       .. "STORE is a URL; without, --store.  Status 0: all is there; 3: usable, with limits; 1: "
       .. "not usable." },
-  { name = "store list", module = "cli.store", args = "[PREFIX]", least = 0, most = 1,
+  { name = "store list", module = "cli.store", args = "[PREFIX | URL]", least = 0, most = 1,
     options = { STORE, { name = "all", help = "also what lies in folders, however deep" } },
     summary = "list what is in a store",
     text = "Lists keys with time and size: those directly below PREFIX, with folders folded, or "
-      .. "all." },
-  { name = "store put", module = "cli.store", args = "KEY [FILE]", least = 1, most = 2,
+      .. "all.  A URL instead says which store, and what in it: "
+      .. "moonkeep store list s3://BUCKET/FOLDER" },
+  { name = "store put", module = "cli.store", args = "KEY|URL [FILE]", least = 1, most = 2,
     options = { STORE }, summary = "copy a file, or standard input, into a store",
     text = "Writes FILE, or standard input where there is none or it is \"-\", to KEY.  It is "
       .. "there, whole, when the command ends well, and else not at all.  When an upload of FILE "
-      .. "was killed, the same command goes on with it where the store can." },
-  { name = "store get", module = "cli.store", args = "KEY [FILE]", least = 1, most = 2,
+      .. "was killed, the same command goes on with it where the store can.  A KEY that ends in "
+      .. "\"/\" is a folder, in which FILE keeps its name.  A URL names store and key at once: "
+      .. "moonkeep store put s3://BUCKET/KEY FILE" },
+  { name = "store get", module = "cli.store", args = "KEY|URL [FILE]", least = 1, most = 2,
     options = { STORE }, summary = "copy an object of a store to a file, or to standard output",
     text = "Reads KEY into FILE, which is there, whole, when the command ends well, and else as it "
       .. "was; or to standard output where there is none or it is \"-\": what came out there "
-      .. "counts only when the status is 0." },
-  { name = "store remove", module = "cli.store", args = "KEY", least = 1, most = 1,
+      .. "counts only when the status is 0.  In a directory, the object keeps its name; the file "
+      .. "is for its owner only (mode 0600).  A URL names store and key at once: "
+      .. "moonkeep store get s3://BUCKET/KEY FILE" },
+  { name = "store remove", module = "cli.store", args = "KEY|URL", least = 1, most = 1,
     options = { STORE, YES }, summary = "remove an object of a store, or all below a prefix",
     text = "Removes KEY; where it ends in \"/\", everything below it, and what interrupted uploads "
-      .. "left there.  It asks before, or wants --yes." },
+      .. "left there.  It asks before, or wants --yes.  A URL names store and key at once." },
   { name = "version", module = "cli.version", args = "", least = 0, most = 0, options = {},
     summary = "print the version", text = "Prints the version." },
   { name = "_test", module = "cli.test", args = "FILE [PATTERN]", least = 1, most = 2,

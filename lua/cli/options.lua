@@ -187,9 +187,10 @@ end
 --- Read the command line.  Raises "usage".
 --- @param argv table list of words
 --- @return table call {command, group = first word of a command of two, args,
----   options, recipe = loaded recipe, given = name -> texts}
+---   options, filled = name -> true of options that were not given but come from the
+---   environment or are the default, recipe = loaded recipe, given = name -> texts}
 function options.parse(argv)
-  local call = { args = {}, options = {}, given = {} }
+  local call = { args = {}, options = {}, given = {}, filled = {} }
   local at, ended = 1, false
   while at <= #argv do
     local word = argv[at]
@@ -217,6 +218,7 @@ function options.fill(call)
     if call.options[spec.name] == nil and spec.env then
       local value = require("_os").getenv(spec.env)
       call.options[spec.name] = value ~= nil and value ~= "" and value or spec.default
+      call.filled[spec.name] = true
     end
   end
 end

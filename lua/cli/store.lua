@@ -2,11 +2,10 @@
 
 local clock = require "clock"
 local failure = require "failure"
-local fs = require "_fs"
 local json = require "json"
 local live = require "cli.live"
+local object = require "cli.object"
 local os_ = require "_os"
-local store = require "store"
 local stream = require "stream"
 local text = require "cli.text"
 local words = require "words"
@@ -16,11 +15,16 @@ local commands = {}
 --- How many lines are written at once.
 local LINES = 500
 
+--- Is progress shown?
+local function is_watched(call)
+  return text.is_terminal(2) and not call.options.quiet and call.options.log_format ~= "json"
+end
+
 --- Call fn(progress) with a live line on standard error, where that is a terminal.
 local function watched(call, total, fn)
   local progress = stream.progress(total)
   local line
-  if text.is_terminal(2) and not call.options.quiet and call.options.log_format ~= "json" then
+  if is_watched(call) then
     line = live.start(text.err, true, function() return os_.columns(2) end)
     line:watch(progress)
   end
@@ -34,57 +38,72 @@ local function watched(call, total, fn)
   return table.unpack(results, 2, results.n)
 end
 
+--- Copies that take less time, in ms, have no rate worth to be told.
+local RATED_MS = 500
+
 local function rate(bytes, ms)
-  return ms > 0 and (", %s/s"):format(words.bytes(math.floor(bytes / ms * 1000))) or ""
+  return ms >= RATED_MS and (", %s/s"):format(words.bytes(math.floor(bytes / ms * 1000))) or ""
 end
 
 --- Tell what was copied.
-local function copied(call, verb, key, bytes, began)
+--- @param told table key, store; file, of what was got
+local function copied(call, said, told, bytes, began)
   local ms = clock.mono() - began
   if call.options.json then
-    text.out(json.encode({ key = key, bytes = bytes, ms = ms, exit = 0 }, 2) .. "\n")
+    text.out(json.encode({ key = words.valid(told.key), store = told.store,
+      file = told.file and words.valid(told.file), bytes = bytes, ms = ms, exit = 0 }, 2) .. "\n")
   elseif not call.options.quiet then
-    text.out(("%s %s: %s in %s%s\n"):format(verb, text.safe(key), words.bytes(bytes),
-      words.duration(ms), rate(bytes, ms)))
+    text.out(("%s: %s in %s%s\n"):format(text.safe(said), words.bytes(bytes), words.duration(ms),
+      rate(bytes, ms)))
   end
   return 0
 end
 
 --- Copy a file, or standard input, into a store.
 function commands.put(call)
-  local to, key, file = store.open(call.options.store), call.args[1], call.args[2]
-  local from_file = file ~= nil and file ~= "-"
+  local file = call.args[2]
+  local before = object.source(call)
+  local to, key = object.of(call, call.args[1])
+  key = object.key(key, file)
+  if before == nil and text.is_terminal(0) and not call.options.quiet then
+    text.err("moonkeep: reads the terminal, until Ctrl-D\n")
+  end
   local began = clock.mono()
-  local source <close> = from_file and stream.from_file(file) or stream.from_stdin()
-  local total = from_file and fs.stat(file).size or 0
-  local sink <close> = to:create(key, { resume = from_file })
-  local bytes = watched(call, total, function(progress)
+  local source <close> = before and stream.from_file(file) or stream.from_stdin()
+  local sink <close> = to:create(key, { resume = before ~= nil })
+  local bytes = watched(call, before and before.size or 0, function(progress)
     local counted <close> = stream.counted(source, progress)
     local count = stream.copy(counted, sink, progress)
+    if before then
+      object.unchanged(call, before)
+    end
     stream.commit(sink)
     return count
   end)
-  return copied(call, "put", key, bytes, began)
+  return copied(call, ("put %s into %s"):format(key, to.place), { key = key, store = to.place },
+    bytes, began)
 end
 
 --- Copy an object to a file, or to standard output.
 function commands.get(call)
-  local from, key, file = store.open(call.options.store), call.args[1], call.args[2]
-  local to_file = file ~= nil and file ~= "-"
-  if call.options.json and not to_file then
+  local from, key = object.of(call, call.args[1])
+  local file = object.file(call, key)
+  if call.options.json and not file then
     failure.raise("usage", "the object itself goes to standard output, where --json would be",
       { hint = "name a file: moonkeep store get KEY FILE --json" })
   end
   local began = clock.mono()
   local source <close> = from:read(key)
-  local sink <close> = to_file and stream.to_file(file) or stream.to_stdout()
-  local bytes = watched(call, 0, function(progress)
+  local sink <close> = file and stream.to_file(file) or stream.to_stdout()
+  local found = is_watched(call) and from:stat(key)
+  local bytes = watched(call, found and found.size or 0, function(progress)
     local counted <close> = stream.counted(source, progress)
     local count = stream.copy(counted, sink, progress)
     stream.commit(sink)
     return count
   end)
-  return to_file and copied(call, "got", key, bytes, began) or 0
+  return file and copied(call, ("got %s into %s"):format(key, file),
+    { key = key, store = from.place, file = file }, bytes, began) or 0
 end
 
 local function row(entry)
@@ -100,19 +119,12 @@ local function json_row(entry)
     time = entry.mtime and clock.iso(entry.mtime), etag = entry.etag, archived = entry.archived }
 end
 
---- A prefix as typed: a folder may be named without its "/".
-local function prefix_of(typed)
-  if typed == nil or typed == "" or typed:sub(-1) == "/" then
-    return typed or ""
-  end
-  return typed .. "/"
-end
-
 --- List what is in a store.
 function commands.list(call)
-  local from, as_json = store.open(call.options.store), call.options.json
+  local from, prefix = object.below(call, call.args[1])
+  local as_json = call.options.json
   local lines, count, bytes = {}, 0, 0
-  for entry in from:each(prefix_of(call.args[1]), not call.options.all) do
+  local function add(entry)
     count, bytes = count + 1, bytes + (entry.size or 0)
     lines[#lines + 1] = as_json and (count == 1 and "[\n" or ",\n") .. json_row(entry)
       or row(entry)
@@ -120,6 +132,13 @@ function commands.list(call)
       text.out(table.concat(lines))
       lines = {}
     end
+  end
+  for entry in from:each(prefix, not call.options.all) do
+    add(entry)
+  end
+  local one = count == 0 and object.one(call, call.args[1])
+  if one then
+    add(one)
   end
   lines[#lines + 1] = as_json and (count == 0 and "[]\n" or "\n]\n") or nil
   text.out(table.concat(lines))
@@ -140,7 +159,7 @@ end
 
 --- Remove an object, or all below a prefix.
 function commands.remove(call)
-  local from, key = store.open(call.options.store), call.args[1]
+  local from, key = object.of(call, call.args[1])
   local count, bytes = 0, 0
   local all = key:sub(-1) == "/"
   if all then
@@ -154,8 +173,9 @@ function commands.remove(call)
   if count == 0 and not all then
     failure.raise("not_found", ("there is no \"%s\" in \"%s\""):format(key, from.place))
   end
-  confirm(call, all and ("remove %s %s (%s) below \"%s\" in \"%s\"?"):format(words.count(count),
-    count == 1 and "object" or "objects", words.bytes(bytes), key, from.place)
+  local objects = ("%s %s (%s)"):format(words.count(count), count == 1 and "object" or "objects",
+    words.bytes(bytes))
+  confirm(call, all and ("remove %s below \"%s\" in \"%s\"?"):format(objects, key, from.place)
     or ("remove \"%s\" (%s) from \"%s\"?"):format(key, words.bytes(bytes), from.place))
   if all then
     from:remove_all(key)
@@ -163,9 +183,11 @@ function commands.remove(call)
     from:remove(key)
   end
   if call.options.json then
-    text.out(json.encode({ removed = count, bytes = bytes, exit = 0 }, 2) .. "\n")
+    text.out(json.encode({ key = words.valid(key), store = from.place, removed = count, bytes = bytes,
+      exit = 0 }, 2) .. "\n")
   elseif not call.options.quiet then
-    text.out(("removed %s (%s)\n"):format(text.safe(key), words.bytes(bytes)))
+    text.out(all and ("removed %s below %s\n"):format(objects, text.safe(key))
+      or ("removed %s (%s)\n"):format(text.safe(key), words.bytes(bytes)))
   end
   return 0
 end
@@ -175,7 +197,7 @@ local MARKS = { yes = "yes", no = "NO", ignored = "IGNORED", denied = "DENIED" }
 --- Try what a store can do.
 function commands.probe(call)
   local options = call.options
-  local on = store.open(call.args[1] or options.store)
+  local on = object.store(call, call.args[1])
   local probe = require "store.probe"
   local said = not options.quiet and not options.json
   if said then

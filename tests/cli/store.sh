@@ -57,12 +57,76 @@ names() {
                 check_status 0 store list --all
                 check_contains "$SCRATCH/stdout" "  $key"
         done
-        for key in '' '/' 'a//b' '../a' 'a/./b' 'a/'; do
+        for key in '' '/' 'a//b' '../a' 'a/./b'; do
                 check_status 1 store put -- "$key" text
                 check_says "is no key of a store"
         done
         printf x >'file with ?'
         check_status 0 store put plain 'file with ?'
+}
+
+# What is typed in the place of a key or of a file.
+typed() {
+        make_store "$@"
+        printf 'text\n' >text
+        mkfifo pipe
+        mkdir dir
+        check_status 0 store put a/ text
+        check_status 0 store get a/text dir
+        check cmp text dir/text
+        check_status 0 store list a/text
+        check_equal "$(listed)" "a/text "
+        # A device or a pipe is not replaced, and not read as if it had an end.
+        check_status 1 store get a/text pipe
+        check_says "a/text > pipe"
+        check_status 1 store put a/x pipe
+        check_says "a/x < pipe"
+        check_status 1 store put a/x dir
+        check_says "tar -c dir |"
+        check test -p pipe
+}
+
+# object_url KEY: the URL of an object of STORE.
+object_url() {
+        echo "${STORE%%\?*}/$1?${STORE#*\?}"
+}
+
+# A URL in the place of a key names the store, too.
+typed_url() {
+        make_store "$@"
+        printf 'text\n' >text
+        check_status 0 "$MOONKEEP" store put "$(object_url a/b%20c)" text
+        check_status 0 "$MOONKEEP" store get "$(object_url a/b%20c)"
+        check cmp text "$SCRATCH/stdout"
+        check_status 0 store list --all
+        check_contains "$SCRATCH/stdout" "  a/b c"
+        check_status 0 "$MOONKEEP" store list "$STORE"
+        check_equal "$(listed)" "a/ "
+        check_status 0 "$MOONKEEP" store list "$(object_url a/b%20c)"
+        check_says "1 entry, 5 B"
+        check_status 2 store list "$STORE"
+        check_says "two stores are named"
+        check_status 2 store probe "$STORE"
+        check_status 2 "$MOONKEEP" store get "${STORE%%/some*}?${STORE#*\?}"
+        check_status 0 "$MOONKEEP" store remove --yes "$(object_url a/)"
+        check_says "removed 1 object (5 B) below a/"
+}
+
+# Half of it old and half of it new is neither.
+changed() {
+        make_store directory
+        head -c 50000000 /dev/zero >file
+        "$MOONKEEP" store put --store "$STORE" a/b file >said 2>&1 &
+        pid=$!
+        while kill -0 $pid 2>/dev/null; do
+                echo x >>file
+        done
+        STATUS=0
+        wait $pid || STATUS=$?
+        check_equal $STATUS 1
+        check_contains said "changed while it was read"
+        check_status 0 store list --all
+        check_equal "$(listed)" ""
 }
 
 # listed: the keys that the last command listed, in a line.
@@ -215,9 +279,13 @@ done
 for kind in directory radosgw swift azurite; do
         scenario "$kind: odd keys" names "$kind"
         scenario "$kind: listings" lists "$kind"
+        scenario "$kind: what is typed in the place of a key or a file" typed "$kind"
         scenario "$kind: removing" removes "$kind"
         scenario "$kind: no secret is said" no_secret_is_said "$kind"
 done
+scenario "radosgw: a URL in the place of a key" typed_url radosgw
+scenario "azurite: a URL in the place of a key" typed_url azurite
+scenario "a file that is written to while it is put" changed
 scenario "directory: probed" probed directory
 scenario "radosgw: probed" probed radosgw
 scenario "azurite: probed" probed azurite
