@@ -141,6 +141,9 @@ struct s3_error {
 };
 bool s3_error_read(const struct http_answer *answer, struct s3_error *out);
 
+/* s3_error_hides: is there an error in the body, whatever the status? */
+bool s3_error_hides(const struct http_answer *answer);
+
 /* Listings. */
 
 /* s3_call_xml: send the request; the root of its answer, which has that name. */

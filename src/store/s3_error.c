@@ -47,20 +47,42 @@ read_document(const struct xml *root, struct s3_error *out)
                     message, strlen(message), false, out->message, sizeof(out->message));
 }
 
+/* Servers that think long before they answer send spaces meanwhile. */
+static const char *
+skip_space(const char *text, size_t *len)
+{
+        while (*len > 0 && isspace((unsigned char)*text)) {
+                text++;
+                --*len;
+        }
+        return text;
+}
+
+bool
+s3_error_hides(const struct http_answer *answer)
+{
+        size_t len = answer->body.len;
+        const char *text = skip_space(answer->body.data, &len);
+
+        if (len > 5 && memcmp(text, "<?xml", 5) == 0) {
+                const char *end = memmem(text, len, "?>", 2);
+                if (end == NULL)
+                        return false;
+                len -= (size_t)(end + 2 - text);
+                text = skip_space(end + 2, &len);
+        }
+        return len > 6 && memcmp(text, "<Error", 6) == 0 && strchr(" >\t\r\n", text[6]) != NULL;
+}
+
 bool
 s3_error_read(const struct http_answer *answer, struct s3_error *out)
 {
-        const char *text = answer->body.data;
         size_t len = answer->body.len;
+        const char *text = skip_space(answer->body.data, &len);
         struct err why;
         bool found;
 
         memset(out, 0, sizeof(*out));
-        /* Servers that think long before they answer send spaces meanwhile. */
-        while (len > 0 && isspace((unsigned char)*text)) {
-                text++;
-                len--;
-        }
         struct xml *root = len > 0 && *text == '<' ? xml_parse(text, len, &why) : NULL;
         found = root != NULL && strcmp(xml_name(root), "Error") == 0;
         if (found)

@@ -310,11 +310,9 @@ s3_judge(struct object_store *store, const struct object_request *request,
         bool good = answer->status >= 200 && answer->status < 300;
 
         /* Answers that take long (Complete, Copy) begin with a 200 and may end as an error. */
-        if (good && (request->on_body != NULL || answer->body.len == 0))
+        if (good && (request->on_body != NULL || !s3_error_hides(answer)))
                 return OBJECT_GOOD;
-        bool found = s3_error_read(answer, &error);
-        if (good && !found)
-                return OBJECT_GOOD;
+        (void)s3_error_read(answer, &error);
         if (is_gone_already(request, &error))
                 return OBJECT_GOOD;
         if (learn_region(it, request, answer, &error, err) ||

@@ -111,7 +111,8 @@ failure(const uint8_t *data, size_t size)
 
         buf_init(&answer.body, size + 1);
         require(buf_add(&answer.body, data, size, &err) == 0);
-        s3_error_read(&answer, &error);
+        bool found = s3_error_read(&answer, &error);
+        require(!s3_error_hides(&answer) || found || error.code[0] == '\0');
         require(is_line(error.code) && is_line(error.message));
         require(error.region[0] == '\0' || s3_region_is_good(error.region, strlen(error.region)));
         http_answer_clear(&answer);

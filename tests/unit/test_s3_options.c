@@ -24,8 +24,7 @@ TEST(urls_are_normalised)
         check_url(
             "s3://bucket//a%20b/%c3%a9", "s3://bucket/a%20b/%C3%A9", "s3://bucket/a%20b/%C3%A9");
         check_url("s3://bucket/a?connections=8&region=eu-west-1&class=STANDARD_IA",
-            "s3://bucket/a?region=eu-west-1&class=STANDARD_IA&connections=8",
-            "s3://bucket/a");
+            "s3://bucket/a?region=eu-west-1&class=STANDARD_IA&connections=8", "s3://bucket/a");
         check_url("s3://bucket/a?region=x&endpoint=https://Host.example:443/",
             "s3://bucket/a?endpoint=https://host.example&region=x",
             "s3://bucket/a?endpoint=https://host.example");
