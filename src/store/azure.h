@@ -50,6 +50,9 @@ struct azure_store *azure_of(struct object_store *it);
  * object is there and the rest zero; sets store.url and store.place.
  */
 int azure_options_read(struct azure_store *it, const struct url *url, struct err *err);
+/* azure_options_writing: what they say about what is written. */
+int azure_options_writing(
+    struct azure_store *it, const struct url_option *options, struct err *err);
 
 /*
  * azure_address: append the URL of a blob (key NULL: of the container), escaped,
@@ -89,6 +92,14 @@ struct azure_error {
         char message[256];
 };
 void azure_error_read(const struct http_answer *answer, struct azure_error *out);
+
+/* azure_failure: what cannot be put right: fill err from what the server says. */
+void azure_failure(const struct azure_store *it, const struct object_request *request,
+    const struct http_answer *answer, const struct azure_error *error, struct err *err);
+
+/* azure_tell: the reason, "text: what the server says (Code)". */
+void azure_tell(struct err *err, const struct http_answer *answer, const struct azure_error *error,
+    enum err_code means, bool retryable, const char *text);
 
 /* azure_request_param: the value of a query parameter of the request, or NULL. */
 const char *azure_request_param(const struct object_request *request, const char *name);
