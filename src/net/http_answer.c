@@ -93,6 +93,15 @@ start_answer(struct transfer *transfer, const char *line, size_t len)
         transfer->answer.status = atoi(digits);
 }
 
+static bool
+has_body(const struct transfer *transfer)
+{
+        const char *length = http_answer_header(&transfer->answer, "content-length");
+
+        return strcmp(transfer->request.method, "HEAD") != 0 &&
+               (length == NULL || strcmp(length, "0") != 0);
+}
+
 static int
 take_line(struct transfer *transfer, const char *line, size_t len, struct err *err)
 {
@@ -110,6 +119,8 @@ take_line(struct transfer *transfer, const char *line, size_t len, struct err *e
         }
         if (len <= 2 && (line[0] == '\r' || line[0] == '\n')) {
                 transfer->headers_complete = transfer->answer.status >= 200;
+                if (transfer->headers_complete && has_body(transfer))
+                        http_hurry(transfer->loop);
                 return 0;
         }
         return add_header(transfer, line, len, err);

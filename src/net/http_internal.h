@@ -51,6 +51,17 @@ size_t http_on_body(char *data, size_t size, size_t count, void *arg);
 int http_on_progress(
     void *arg, curl_off_t down_all, curl_off_t down, curl_off_t up_all, curl_off_t up);
 
+/* Callbacks of libcurl that keep loop->sockets; the first argument is the loop. */
+curl_socket_t http_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
+int http_close_socket(void *arg, curl_socket_t fd);
+
+/*
+ * http_hurry: acknowledge what has come now, not in 40 ms.  A server that
+ * sends headers and body apart, and leaves Nagle's algorithm on, waits for that
+ * before it sends the body.
+ */
+void http_hurry(struct loop *loop);
+
 /* http_judge: 0 when the answer is complete, else the error in our words. */
 int http_judge(struct transfer *transfer, CURLcode result, struct err *err);
 

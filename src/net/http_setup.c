@@ -2,7 +2,6 @@
 
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 
 #include "moonkeep/mem.h"
 #include "moonkeep/version.h"
@@ -13,7 +12,7 @@
 
 /* libcurl's buffers for large bodies: fewer, larger reads and writes.  The most it reads at once.
  */
-#define LARGE_BUFFER 524288L
+#define LARGE_BUFFER 262144L
 
 /* The characters of a method or header name: RFC 9110, "token". */
 static bool
@@ -190,15 +189,6 @@ http_headers_wipe(struct transfer *transfer)
 
 /* The handle. */
 
-/* Processes that we start must not inherit the connection. */
-static curl_socket_t
-open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
-{
-        (void)arg;
-        (void)purpose;
-        return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
-
 static CURLcode
 set_method(CURL *easy, const struct http_request *request)
 {
@@ -258,7 +248,10 @@ set_options(struct transfer *transfer)
         SET(CURLOPT_NOSIGNAL, 1L);
         /* Or the cancel of a request whose name look-up hangs would hang, too. */
         SET(CURLOPT_QUICK_EXIT, 1L);
-        SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+        SET(CURLOPT_OPENSOCKETFUNCTION, http_open_socket);
+        SET(CURLOPT_OPENSOCKETDATA, transfer->loop);
+        SET(CURLOPT_CLOSESOCKETFUNCTION, http_close_socket);
+        SET(CURLOPT_CLOSESOCKETDATA, transfer->loop);
         /*
          * libcurl sends a request again by itself when a connection of its
          * pool turns out to be dead.  What may have an effect twice gets a

@@ -69,6 +69,14 @@ struct job_pool {
 
 struct transfer;
 
+/* The connections of a loop that are known by their descriptors; of more, the rest is not. */
+#define LOOP_SOCKETS 32
+
+struct sockets {
+        int fds[LOOP_SOCKETS];
+        unsigned count;
+};
+
 struct loop {
         int wake_fd; /* an eventfd: writing to it is safe in signal handlers */
         uint64_t last_id;
@@ -78,6 +86,7 @@ struct loop {
         CURLM *multi; /* NULL until the first request */
         unsigned transfers;
         struct transfer *transfer_list;
+        struct sockets sockets;
 };
 
 /* timers_run: call what is due; returns how many were called. */
