@@ -48,6 +48,32 @@ drop(struct sweep *sweep, const char *key, const char *etag, struct err *err)
         return 0;
 }
 
+/* Delete what a sweep has made of key: 1, also when key is something else; 0: there is no blob. */
+static int
+drop_marked(struct sweep *sweep, const char *key, struct err *err)
+{
+        struct object_request request;
+        struct http_answer answer = { 0 };
+        struct err why;
+        int rc = 1;
+
+        err_init(&why);
+        object_request_init(&request, &sweep->it->object, "sweep", "HEAD", key);
+        if (object_call_on(sweep->lane, &request, sweep->cancel, &answer, &why) < 0) {
+                if (why.code == ERR_NOT_FOUND)
+                        return 0;
+                *err = why;
+                return -1;
+        }
+        const char *mark = http_answer_header(&answer, MARK);
+        const char *etag = http_answer_header(&answer, "etag");
+        if (mark != NULL && strcmp(mark, MARK_VALUE) == 0 && etag != NULL &&
+            drop(sweep, key, etag, err) < 0)
+                rc = -1;
+        http_answer_clear(&answer);
+        return rc;
+}
+
 static int
 commit_nothing(struct sweep *sweep, const char *key, struct err *err)
 {
@@ -64,8 +90,9 @@ commit_nothing(struct sweep *sweep, const char *key, struct err *err)
         request.payload = empty_list;
         request.payload_len = sizeof(empty_list) - 1;
         if (object_call_on(sweep->lane, &request, sweep->cancel, &answer, &why) < 0) {
+                /* Somebody's, or our own whose answer got lost. */
                 if (why.code == ERR_EXISTS)
-                        return 0;
+                        return drop_marked(sweep, key, err) < 0 ? -1 : 0;
                 *err = why;
                 return -1;
         }
@@ -83,25 +110,11 @@ commit_nothing(struct sweep *sweep, const char *key, struct err *err)
 static int
 look_at(struct sweep *sweep, const char *key, struct err *err)
 {
-        struct object_request request;
-        struct http_answer answer = { 0 };
-        struct err why;
-        int rc = 0;
+        int rc = drop_marked(sweep, key, err);
 
-        err_init(&why);
-        object_request_init(&request, &sweep->it->object, "sweep", "HEAD", key);
-        if (object_call_on(sweep->lane, &request, sweep->cancel, &answer, &why) < 0) {
-                if (why.code == ERR_NOT_FOUND)
-                        return commit_nothing(sweep, key, err);
-                *err = why;
-                return -1;
-        }
-        const char *mark = http_answer_header(&answer, MARK);
-        const char *etag = http_answer_header(&answer, "etag");
-        if (mark != NULL && strcmp(mark, MARK_VALUE) == 0 && etag != NULL)
-                rc = drop(sweep, key, etag, err);
-        http_answer_clear(&answer);
-        return rc;
+        if (rc == 0)
+                return commit_nothing(sweep, key, err);
+        return rc < 0 ? -1 : 0;
 }
 
 static int

@@ -2,8 +2,8 @@
  * Every kind of request to an object store meets every fault on its way, once
  * and each time (tests/servers/fault_proxy.c, before real servers): what
  * follows is success with the right content, or one clear error; never half an
- * object, and nothing that a sweep does not remove.  A sample that SEED chooses, or
- * all with FAULT_ALL=1.
+ * object, and nothing that a sweep does not remove.  A sample that SEED chooses, all
+ * with FAULT_ALL=1, or with FAULT_ALL="TEXT" those whose rule contains it.
  * stores: radosgw azurite
  * timeout: 3600
  */
@@ -412,16 +412,14 @@ was_met(const struct fault *fault)
 }
 
 static void
-play(struct bed *bed, const struct kind *kind, const struct fault *fault, bool once)
+play(struct bed *bed, const struct kind *kind, const struct fault *fault, bool once,
+    const char *rule)
 {
-        char rule[256];
         struct err err;
 
         err_init(&err);
         bed->clean = test_store_open(&bed->it, NULL, "", NULL);
         prepare(bed, kind->op);
-        snprintf(rule, sizeof(rule), "%s %s %s\n", kind->requests, once ? "first:1" : "every",
-            fault->action);
         /* A busy machine stalls on its own account, and must not be taken for a fault. */
         open_proxy(bed, rule,
             strncmp(fault->action, "stall", 5) != 0 ? "&attempts=2"
@@ -456,18 +454,18 @@ clear_up(const struct bed *bed)
 
 /* In a process of its own, so that one failure does not hide the others. */
 static bool
-plays(struct bed *bed, const struct kind *kind, const struct fault *fault, bool once)
+plays(struct bed *bed, const struct kind *kind, const struct fault *fault, bool once,
+    const char *rule)
 {
         int status;
 
-        fprintf(stderr, "  %s %s %s (operation %d)\n", kind->requests, once ? "first:1" : "every",
-            fault->action, (int)kind->op);
+        fprintf(stderr, "  %s (operation %d)\n", rule, (int)kind->op);
         fflush(NULL);
         pid_t pid = fork();
         CHECK(pid >= 0);
         if (pid == 0) {
                 alarm(60);
-                play(bed, kind, fault, once);
+                play(bed, kind, fault, once, rule);
                 exit(0);
         }
         CHECK(waitpid(pid, &status, 0) == pid);
@@ -479,16 +477,18 @@ plays(struct bed *bed, const struct kind *kind, const struct fault *fault, bool 
 }
 
 static bool
-is_chosen(unsigned number)
+is_chosen(unsigned number, const char *rule)
 {
         const char *all = getenv("FAULT_ALL");
         const char *seed = getenv("SEED");
         unsigned word = (seed != NULL ? (unsigned)strtoul(seed, NULL, 10) : 1) + number;
 
+        if (all != NULL && *all != '\0')
+                return strcmp(all, "1") == 0 || strstr(rule, all) != NULL;
         word = (word ^ 61) ^ (word >> 16);
         word *= 0x27d4eb2d;
         word ^= word >> 15;
-        return (all != NULL && *all != '\0') || word % SAMPLE == 0;
+        return word % SAMPLE == 0;
 }
 
 static void
@@ -496,6 +496,7 @@ matrix(const char *name, const struct kind *kinds)
 {
         const char *all = getenv("FAULT_ALL");
         struct bed bed = { 0 };
+        char rule[256];
         unsigned number = 0;
         int failures = 0;
 
@@ -504,8 +505,10 @@ matrix(const char *name, const struct kind *kinds)
         for (const struct kind *kind = kinds; kind->requests != NULL; kind++) {
                 for (const struct fault *fault = faults; fault->action != NULL; fault++) {
                         for (int once = 1; once >= 0; once--) {
-                                if ((fault->except & kind->op) == 0 && is_chosen(number++))
-                                        failures += !plays(&bed, kind, fault, once != 0);
+                                snprintf(rule, sizeof(rule), "%s %s %s", kind->requests,
+                                    once ? "first:1" : "every", fault->action);
+                                if ((fault->except & kind->op) == 0 && is_chosen(number++, rule))
+                                        failures += !plays(&bed, kind, fault, once != 0, rule);
                         }
                 }
         }

@@ -29,11 +29,22 @@ traits_of(const char *name)
         return traits;
 }
 
+/* What runs through no other code of ours is not run again, many times slower. */
+static void
+skip_when_sanitized(const char *name, bool https)
+{
+        const char *sanitizer = getenv("SANITIZER");
+
+        if (sanitizer != NULL && *sanitizer != '\0' && (https || strcmp(name, "swift") == 0))
+                SKIP("not with sanitizers");
+}
+
 static void
 keeps(const char *name, bool https, const struct store_case *cases)
 {
         struct test_store it;
 
+        skip_when_sanitized(name, https);
         alarm(TEST_S);
         test_store_begin(&it, name, https);
         struct store *store = test_store_open(&it, NULL, "", NULL);
