@@ -3,6 +3,7 @@
  */
 #include <fcntl.h>
 #include <locale.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -25,6 +26,17 @@ fill_standard_descriptors(void)
         return fd >= 0 ? close(fd) : -1;
 }
 
+/*
+ * Memory has a bound of its own (src/store/object_pool.c): it must not be held by the
+ * heaps of threads that have ended, nor large buffers by the heap once they are free.
+ */
+static void
+bound_heaps(void)
+{
+        (void)mallopt(M_ARENA_MAX, 4);
+        (void)mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -32,6 +44,7 @@ main(int argc, char **argv)
 
         if (fill_standard_descriptors() != 0)
                 return 1;
+        bound_heaps();
 
         /* Names in archives are bytes; without this libarchive warns on UTF-8 ones. */
         if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
