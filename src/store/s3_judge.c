@@ -121,6 +121,15 @@ tell(struct err *err, const struct http_answer *answer, const struct s3_error *e
         }
 }
 
+/* The access key of the last signature. */
+static void
+copy_key_id(struct s3_store *it, char out[S3_KEY_ID_MAX + 1])
+{
+        pthread_mutex_lock(&it->object.lock);
+        memcpy(out, it->key_id, sizeof(it->key_id));
+        pthread_mutex_unlock(&it->object.lock);
+}
+
 /* What can be put right: region, clock, credentials. */
 
 static bool
@@ -210,9 +219,7 @@ renew_credentials(struct s3_store *it, const struct http_answer *answer,
 {
         char id[S3_KEY_ID_MAX + 1];
 
-        pthread_mutex_lock(&it->object.lock);
-        memcpy(id, it->key_id, sizeof(id));
-        pthread_mutex_unlock(&it->object.lock);
+        copy_key_id(it, id);
         bool renewable = aws_creds_refused(it->creds, id);
         tell(err, answer, error, ERR_CREDENTIALS, false,
             is_code(error, "InvalidToken") ? "the session token is not accepted"
@@ -224,23 +231,27 @@ renew_credentials(struct s3_store *it, const struct http_answer *answer,
 /* What cannot. */
 
 static void
-hint(const struct s3_store *it, const struct object_request *request,
-    const struct http_answer *answer, const struct s3_error *error, struct err *err)
+hint(struct s3_store *it, const struct object_request *request, const struct http_answer *answer,
+    const struct s3_error *error, struct err *err)
 {
         bool get = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+        char id[S3_KEY_ID_MAX + 1];
 
+        copy_key_id(it, id);
         if (is_code(error, "SignatureDoesNotMatch"))
-                err_hint(
-                    err, "the secret key is not the one of the access key \"%.128s\"", it->key_id);
+                err_hint(err, "the secret key is not the one of the access key \"%.128s\"", id);
         else if (is_code(error, "InvalidAccessKeyId"))
                 err_hint(err,
                     "the access key is \"%.128s\": is it one of this server, and still "
                     "active?",
-                    it->key_id);
+                    id);
         else if (is_code(error, "InvalidObjectState"))
                 err_hint(err,
                     "bring it back first (RestoreObject; that costs money and takes hours), "
                     "then start again");
+        else if (error->code[0] == '\0' && strcmp(request->method, "HEAD") != 0)
+                err_hint(err, "a server of S3 gives a reason: is the endpoint right, or a proxy in "
+                              "between?");
         else if (answer->status == 403)
                 err_hint(err, "this needs %s on the bucket \"%s\"%s", s3_action(request),
                     it->bucket,
@@ -250,7 +261,7 @@ hint(const struct s3_store *it, const struct object_request *request,
 }
 
 static void
-tell_failure(const struct s3_store *it, const struct object_request *request,
+tell_failure(struct s3_store *it, const struct object_request *request,
     const struct http_answer *answer, const struct s3_error *error, struct err *err)
 {
         if (is_code(error, "NoSuchBucket")) {

@@ -87,9 +87,12 @@ static int
 read_etag(const struct copying *it, const struct http_answer *answer, char out[STORE_ETAG_MAX + 1],
     struct err *err)
 {
+        struct xml *root = NULL;
         struct err why;
-        struct xml *root =
-            answer->body.len > 0 ? xml_parse(answer->body.data, answer->body.len, &why) : NULL;
+
+        err_init(&why);
+        if (answer->body.len > 0)
+                root = xml_parse(answer->body.data, answer->body.len, &why);
         const char *etag = xml_text_at(root, "ETag");
 
         out[0] = '\0';
@@ -98,6 +101,11 @@ read_etag(const struct copying *it, const struct http_answer *answer, char out[S
         xml_free(root);
         if (out[0] != '\0')
                 return 0;
+        if (why.code == ERR_NOMEM) {
+                if (err != NULL)
+                        *err = why;
+                return -1;
+        }
         return err_set(
             err, ERR_PROTOCOL, "cannot copy \"%s\": the server does not say what it made", it->key);
 }

@@ -315,6 +315,41 @@ TEST(the_server_copies_within_a_service)
                 }
 }
 
+/* Requests of the protocol itself. */
+
+TEST(what_needs_an_md5_gets_one)
+{
+        static const char body[] = "<Delete><Object><Key>some/prefix/a</Key></Object>"
+                                   "<Object><Key>some/prefix/b</Key></Object></Delete>";
+
+        for
+                EACH_SERVER(idx)
+                {
+                        const struct store_pair query = { .name = "delete" };
+                        const struct store_call call = { .method = "POST",
+                                .query = &query,
+                                .query_count = 1,
+                                .body = body,
+                                .body_len = strlen(body) };
+                        struct store_answer answer;
+                        struct test_store server;
+                        struct err err;
+
+                        test_store_begin(&server, servers[idx], false);
+                        struct s3_store *it = s3_real(&server, "");
+                        store_suite_put(store_of(it), "a", "1");
+                        store_suite_put(store_of(it), "b", "2");
+                        store_suite_put(store_of(it), "c", "3");
+                        err_init(&err);
+                        CHECK_OK(store_call(store_of(it), &call, &answer, NULL, &err), err);
+                        CHECK(strstr(answer.body.data, "<DeleteResult") != NULL);
+                        store_answer_clear(&answer);
+                        store_suite_list(store_of(it), "", false, "c");
+                        store_free(store_of(it));
+                        test_store_end(&server);
+                }
+}
+
 /* What objects are to be: radosgw does it, swift does not. */
 
 TEST(classes_and_tags_are_kept)

@@ -33,7 +33,8 @@ upload(struct s3_store *it, const struct store_write *how, struct err *err)
         struct sink *sink = store_create(&it->object.store, "k", how, NULL, err);
         int rc = -1;
 
-        CHECK_PTR(sink, *err);
+        if (sink == NULL)
+                return -1;
         if (sink_write(sink, "abcdefghij", 10, err) == 0)
                 rc = sink_commit(sink, err);
         sink_free(sink);
@@ -313,4 +314,55 @@ TEST(parts_that_are_too_many_for_the_server_mean_once_more)
 TEST(an_upload_that_was_not_asked_to_go_on_begins_anew)
 {
         check_upload(BEGIN PARTS COMPLETE COMPLETED HEAD(10, ETAG), "", NULL);
+}
+
+/* Each allocation. */
+
+static int
+upload_and_copy(void *arg, struct err *err)
+{
+        static const struct store_stat seen = { .size = 10, .etag = "e" };
+        struct s3_store *it = arg;
+        struct store_stat made;
+
+        if (upload(it, &resume, err) < 0)
+                return -1;
+        int rc = s3_copy(&it->object.store, &it->object.store, "k", &seen, &made, NULL, err);
+        return rc == 1 ? 0 : -1;
+}
+
+/* All goes well; the one part that is there already is another one. */
+static const char willing[] =
+    "always GET /bucket?encoding-type=url&prefix=p%2Fk&uploads=\n" UPLOADED(
+        UPLOAD("p/k", "u/1", "02:00")) "always GET /bucket/p/k?uploadId=u%2F1\n" LISTED(KNOWN(1, 3,
+        MD5_1)) "always PUT /bucket/p/k?partNumber=*\n"
+                " header ETag: \"x\"\n"
+                " answer 200 text/plain\n"
+                "always POST /bucket/p/k?uploadId=u%2F1\n" COMPLETED
+                "always PUT /bucket/p/k?tagging=\n"
+                " answer 200 text/plain\n"
+                "always PUT /bucket/p/k\n" XML(200, "<CopyObjectResult><ETag>e</ETag></"
+                                                    "CopyObjectResult>") "always DELETE "
+                                                                         "/bucket/p/"
+                                                                         "k?uploadId=u%2F1\n"
+                                                                         " answer 204 text/plain\n"
+                                                                         "always HEAD /bucket/p/k\n"
+                                                                         " answer-raw \"HTTP/1.1 "
+                                                                         "200 "
+                                                                         "OK\\r\\nContent-Length: "
+                                                                         "10\\r\\n"
+                                                                         "Last-Modified: Sat, 21 "
+                                                                         "Nov 2026 02:00:00 "
+                                                                         "GMT\\r\\n\\r\\n\"\n";
+
+TEST(survives_the_failure_of_each_allocation)
+{
+        struct err err;
+
+        start_server(willing);
+        struct s3_store *it = s3_scripted("&attempts=1&tags=a=b&class=GLACIER");
+        CHECK_OK(upload_and_copy(it, &err), err);
+        test_each_allocation(upload_and_copy, it);
+        store_free(&it->object.store);
+        end_server();
 }
