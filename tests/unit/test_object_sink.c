@@ -295,7 +295,7 @@ writes_exclusively(const char *script, enum err_code code, const char *text)
         struct err err;
 
         open_object_store(script);
-        object.patience.stall_ms = 500;
+        object.patience.stall_ms = 2000;
         int rc = put_object(&how, 100, &err);
         if (code == ERR_NONE)
                 CHECK_OK(rc, err);
@@ -330,7 +330,8 @@ TEST(an_exclusive_write_that_broke_off_finds_its_own_bytes)
 
 TEST(an_exclusive_write_that_broke_off_finds_the_bytes_of_others)
 {
-        writes_exclusively(EXCLUSIVE "reset\nexpect GET /p/k\nanswer 200 text/plain others\n",
+        writes_exclusively(EXCLUSIVE
+            "reset\nexpect GET /p/k\nheader ETag: o\nanswer 200 text/plain others\n",
             ERR_EXISTS, "cannot write \"p/k\": it exists already");
         writes_exclusively(EXCLUSIVE "reset\nexpect GET /p/k\nanswer-range 0-100/101\n", ERR_EXISTS,
             "it exists already");
