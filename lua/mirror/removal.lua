@@ -2,7 +2,6 @@
 
 local failure = require "failure"
 local scan = require "mirror.scan"
-local task = require "task"
 
 local removal = {}
 
@@ -40,13 +39,8 @@ function removal.run(mirror, limit)
         :format(limit), { hint = "run it again when nothing else removes from the source" })
     end
   end)
-  for _, list in ipairs { markers, others } do
-    local flow <close> = task.flow(mirror.room)
-    for _, key in ipairs(list) do
-      flow:start(1, mirror.to.remove, mirror.to, key, "the source has it no more")
-    end
-    flow:finish()
-  end
+  mirror.to:remove_keys(markers, "the source has it no more")
+  mirror.to:remove_keys(others, "the source has it no more")
   return #markers + #others
 end
 

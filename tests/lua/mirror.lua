@@ -43,9 +43,11 @@ end
 --- A store that notes each write and removal.
 local function watched(place, log)
   return altered(place, {
-    remove = function(_, key)
-      log[#log + 1] = "remove " .. key
-      place:remove(key)
+    remove_keys = function(_, list)
+      for _, key in ipairs(list) do
+        log[#log + 1] = "remove " .. key
+      end
+      place:remove_keys(list)
     end,
   })
 end
