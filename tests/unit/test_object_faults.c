@@ -15,7 +15,7 @@
 #define ALL_S 3000
 
 /* One of so many is in the sample. */
-#define SAMPLE 25
+#define SAMPLE 40
 
 /* Three parts, the last one short. */
 #define LARGE ((size_t)16 * 1024 * 1024 + 4321)
@@ -495,11 +495,14 @@ static void
 matrix(const char *name, const struct kind *kinds)
 {
         const char *all = getenv("FAULT_ALL");
+        const char *sanitizer = getenv("SANITIZER");
         struct bed bed = { 0 };
         char rule[256];
         unsigned number = 0;
         int failures = 0;
 
+        if (sanitizer != NULL && strcmp(sanitizer, "thread") == 0)
+                SKIP("a process for each fault, and no threads in it");
         alarm(all != NULL && *all != '\0' ? ALL_S : SAMPLE_S);
         test_store_begin(&bed.it, name, false);
         for (const struct kind *kind = kinds; kind->requests != NULL; kind++) {
