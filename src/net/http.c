@@ -235,12 +235,11 @@ http_end_all(struct loop *loop, const struct err *err)
 }
 
 int
-http_run(struct loop *loop, unsigned *ended, struct err *err)
+http_run(struct loop *loop, struct err *err)
 {
         const CURLMsg *msg;
         int running, left;
 
-        *ended = 0;
         CURLMcode rc = curl_multi_perform(loop->multi, &running);
         if (rc != CURLM_OK)
                 return err_set(err, rc == CURLM_OUT_OF_MEMORY ? ERR_NOMEM : ERR_INTERNAL,
@@ -257,7 +256,6 @@ http_run(struct loop *loop, unsigned *ended, struct err *err)
                 err_init(&failure);
                 bool ok = http_judge(transfer, result, &failure) == 0;
                 finish(transfer, ok ? NULL : &failure);
-                (*ended)++;
         }
         return 0;
 }

@@ -146,11 +146,10 @@ job_submit(struct loop *loop, struct job *job, struct err *err)
         return 0;
 }
 
-unsigned
+void
 job_pool_run(struct loop *loop)
 {
         struct job_pool *pool = &loop->jobs;
-        unsigned called = 0;
 
         pthread_mutex_lock(&pool->lock);
         struct job *job = pool->finished.first;
@@ -162,7 +161,5 @@ job_pool_run(struct loop *loop)
                 pool->pending--;
                 job->done(job); /* frees it */
                 job = next;
-                called++;
         }
-        return called;
 }

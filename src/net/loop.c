@@ -254,38 +254,30 @@ wait_and_call(struct loop *loop, int wait_ms, struct err *err)
 }
 
 static int
-call_due(struct loop *loop, unsigned *called, struct err *err)
+call_due(struct loop *loop, struct err *err)
 {
-        *called = job_pool_run(loop);
+        job_pool_run(loop);
         /*
          * Before the timers: what has come while nobody looked is progress, not
          * a stall.
          */
-        if (loop->multi != NULL) {
-                unsigned ended;
-                if (http_run(loop, &ended, err) < 0)
-                        return -1;
-                *called += ended;
-        }
-        *called += timers_run(loop);
+        if (loop->multi != NULL && http_run(loop, err) < 0)
+                return -1;
+        timers_run(loop);
         return 0;
 }
 
 int
 loop_run_once(struct loop *loop, int max_wait_ms, struct err *err)
 {
-        unsigned called;
-
-        if (call_due(loop, &called, err) < 0)
-                return -1;
-
-        /* Even when something was called, descriptors get their look. */
-        int64_t wait_ms = called > 0 ? 0 : timers_wait_ms(loop);
+        /* What is due already ends the wait at once: a timer, libcurl's own time, a finished job.
+         */
+        int64_t wait_ms = timers_wait_ms(loop);
         if (wait_ms < 0 || wait_ms > INT_MAX)
                 wait_ms = INT_MAX;
         if (max_wait_ms >= 0 && wait_ms > max_wait_ms)
                 wait_ms = max_wait_ms;
         if (wait_and_call(loop, (int)wait_ms, err) < 0)
                 return -1;
-        return call_due(loop, &called, err);
+        return call_due(loop, err);
 }

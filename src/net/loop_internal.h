@@ -89,8 +89,8 @@ struct loop {
         struct sockets sockets;
 };
 
-/* timers_run: call what is due; returns how many were called. */
-unsigned timers_run(struct loop *loop);
+/* timers_run: call what is due. */
+void timers_run(struct loop *loop);
 
 /* timers_wait_ms: until the next timer is due, -1 when there is none. */
 int64_t timers_wait_ms(const struct loop *loop);
@@ -102,13 +102,13 @@ int job_pool_init(struct job_pool *pool, struct err *err);
 /* job_pool_free: join the threads. */
 void job_pool_free(struct job_pool *pool);
 
-/* job_pool_run: call done of each finished job; returns how many. */
-unsigned job_pool_run(struct loop *loop);
+/* job_pool_run: call done of each finished job. */
+void job_pool_run(struct loop *loop);
 
 /* loop_multi: the multi handle, made at the first use. */
 CURLM *loop_multi(struct loop *loop, struct err *err);
 
-/* http_run: let libcurl work and end the requests that are over; returns how many. */
-int http_run(struct loop *loop, unsigned *ended, struct err *err);
+/* http_run: let libcurl work and end the requests that are over. */
+int http_run(struct loop *loop, struct err *err);
 
 #endif
