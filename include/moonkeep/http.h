@@ -45,12 +45,13 @@ struct http_request {
         bool *sent;            /* set when the server may have seen it; or NULL */
         http_body_fn *on_body; /* NULL: the body is collected in the answer */
         void *body_arg;
-        size_t answer_max; /* bytes of a collected body; more is ERR_TOO_BIG */
-        int64_t stall_ms;  /* no byte in either direction for so long is ERR_TIMEOUT */
-        int64_t total_ms;  /* bound on the whole; 0: none */
-        char *ca_file;     /* its authorities and no others; or NULL: the system's */
-        char *unix_socket; /* or NULL */
-        bool no_proxy;     /* whatever the environment says: metadata of a cloud's machine */
+        size_t answer_max;     /* bytes of a collected body; more is ERR_TOO_BIG */
+        int64_t stall_ms;      /* no byte in either direction for so long is ERR_TIMEOUT */
+        int64_t total_ms;      /* bound on the whole; 0: none */
+        char *ca_file;         /* its authorities and no others; or NULL: the system's */
+        const char *ca_option; /* a literal: how the user names a CA, "--ca-file" if NULL */
+        char *unix_socket;     /* or NULL */
+        bool no_proxy;         /* whatever the environment says: metadata of a cloud's machine */
 };
 
 /* Bound on the headers of an answer, in bytes over all lines. */

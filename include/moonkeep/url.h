@@ -15,10 +15,11 @@ struct url {
         char *scheme; /* lower case */
         char *user;   /* decoded, or NULL */
         bool has_password;
-        char *host;  /* lower case, an IPv6 address without brackets; "" where absent */
-        int port;    /* 0 where absent */
-        char *path;  /* decoded; "" where absent */
-        char *query; /* as it stands, without '?'; NULL where absent */
+        char *host;        /* lower case, an IPv6 address without brackets; "" where absent */
+        bool has_capitals; /* the host was written with some */
+        int port;          /* 0 where absent */
+        char *path;        /* decoded; "" where absent */
+        char *query;       /* as it stands, without '?'; NULL where absent */
 };
 
 /*

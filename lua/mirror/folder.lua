@@ -34,6 +34,7 @@ function folder.of(key)
   return nil
 end
 
+--- Is the key one of the folder?
 function Folder:has(key)
   return key:sub(1, #self.prefix) == self.prefix
 end

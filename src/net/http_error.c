@@ -57,6 +57,20 @@ fail(
         return -1;
 }
 
+/* So a server that speaks TLS takes leave of one that does not. */
+static int
+no_answer(struct transfer *transfer, struct err *err)
+{
+        long connects = 0;
+
+        fail(
+            transfer, ERR_NETWORK, true, "the server closed the connection without an answer", err);
+        (void)curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
+        if (connects > 0 && strcmp(transfer->url.scheme, "http") == 0)
+                return err_hint(err, "perhaps it speaks TLS there: https://");
+        return -1;
+}
+
 /* The connection broke: before the answer, or in the middle of it? */
 static int
 broken(struct transfer *transfer, CURLcode result, struct err *err)
@@ -65,8 +79,7 @@ broken(struct transfer *transfer, CURLcode result, struct err *err)
 
         if (transfer->answer.status == 0) {
                 if (result == CURLE_GOT_NOTHING)
-                        return fail(transfer, ERR_NETWORK, true,
-                            "the server closed the connection without an answer", err);
+                        return no_answer(transfer, err);
                 return fail(transfer, ERR_NETWORK, true, reason(transfer, result), err);
         }
         /* Broken chunks come with the same code as a broken connection; only the text tells. */
@@ -100,8 +113,9 @@ certificate_hint(struct transfer *transfer, struct err *err)
                 return err_hint(err,
                     "\"%s\" does not hold the authority that signed the server's certificate",
                     ca_file);
-        return err_hint(
-            err, "give the certificate of the authority that signed the server's: --ca-file");
+        const char *option = transfer->request.ca_option;
+        return err_hint(err, "give the certificate of the authority that signed the server's: %s",
+            option != NULL ? option : "--ca-file");
 }
 
 static int

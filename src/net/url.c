@@ -85,6 +85,16 @@ parse_port(const char *text, size_t len, struct url *url, struct err *err)
         return 0;
 }
 
+static bool
+has_capitals(const char *text, size_t len)
+{
+        for (size_t idx = 0; idx < len; idx++) {
+                if (isupper((unsigned char)text[idx]))
+                        return true;
+        }
+        return false;
+}
+
 static int
 parse_host(const char *text, size_t len, struct url *url, struct err *err)
 {
@@ -112,6 +122,7 @@ parse_host(const char *text, size_t len, struct url *url, struct err *err)
                 url->host = lower(text, host_len, err);
                 if (url->host == NULL)
                         return -1;
+                url->has_capitals = has_capitals(text, host_len);
                 if (url->host[strspn(url->host, allowed)] != '\0')
                         return invalid("its host has a character that no host has", err);
         }

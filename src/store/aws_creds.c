@@ -164,7 +164,7 @@ find(struct aws_creds *it, bool again, struct aws_found *found, struct cancel *c
 static void
 take(struct aws_creds *it, struct aws_found *found)
 {
-        char until[TIME_ISO_SIZE] = "for ever";
+        char until[TIME_ISO_SIZE] = "";
 
         aws_keys_clear(&it->keys);
         it->keys = found->keys;
@@ -173,7 +173,8 @@ take(struct aws_creds *it, struct aws_found *found)
         memcpy(it->source, found->source, sizeof(it->source));
         if (it->keys.expires_ms != 0)
                 time_iso(it->keys.expires_ms, until);
-        log_msg(LOG_DEBUG, "AWS keys %s of %s, until %s", it->keys.id, it->source, until);
+        log_msg(LOG_DEBUG, "AWS keys %s of %s%s%s", it->keys.id, it->source,
+            *until != '\0' ? ", until " : "", until);
 }
 
 /* Called and left with the lock. */

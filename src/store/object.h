@@ -31,7 +31,7 @@
 
 /* When to give up, and how long to wait before it is tried again. */
 struct object_patience {
-        unsigned attempts;    /* of one request, the first one too */
+        unsigned attempts;    /* of one request, the first too; half while nothing has answered */
         int64_t stall_ms;     /* no byte moved for so long ends an attempt */
         int64_t pause_ms;     /* before the second attempt; doubled for each more, with jitter */
         int64_t pause_max_ms; /* bound on one pause, also on what Retry-After says */
@@ -52,6 +52,7 @@ struct object_store {
         pthread_mutex_t lock; /* guards what follows, and what the dialect says */
         struct object_lane *idle;
         unsigned idle_count;
+        bool reached; /* the server has answered something */
 };
 
 /*
@@ -121,6 +122,7 @@ typedef void object_done_fn(void *arg, struct http_answer *answer, const struct 
  * sent again when the connection broke or stalled after it was sent, nor after an
  * answer that leaves open what happened (500): err->retryable says so.  One whose
  * answer goes to on_body is not sent again once a byte of it has come.
+ * Half as often when there is no connection, and the server has not answered anything yet.
  * An attempt that failed while nobody ran the lane's loop does not count.
  * Errors read "cannot DOING "KEY": ..." and say how often it was tried.
  */
@@ -192,8 +194,9 @@ enum object_verdict {
 };
 
 struct object_dialect {
-        const char *name; /* "S3" */
-        bool no_sha256;   /* signatures do not cover the payload: sha256 is not needed */
+        const char *name;      /* "S3" */
+        const char *ca_option; /* what of the URL or the environment names an authority */
+        bool no_sha256;        /* signatures do not cover the payload: sha256 is not needed */
         /*
          * Make one attempt: method, URL, headers and signature; body, timing and
          * CA are set by the caller.  May wait for credentials.
@@ -217,8 +220,8 @@ struct object_dialect {
             struct err *err);
         /*
          * part: complete the request ("PUT" of the key) that sends part `number`, whose
-         * payload and sha256 are set already.  Returns 1, with upload->tags set, when the server has
-         * that very part from before; else 0.
+         * payload and sha256 are set already.  Returns 1, with upload->tags set, when the server
+         * has that very part from before; else 0.
          */
         int (*part)(struct object_upload *upload, size_t number, struct object_request *request,
             struct err *err);

@@ -199,6 +199,20 @@ had_no_effect(const struct object_op *op, const struct http_answer *answer)
         return !op->sent;
 }
 
+/* A name that is mistyped, or a server that is down: waiting long helps neither. */
+static unsigned
+attempts_allowed(const struct object_op *op, const struct err *err)
+{
+        struct object_store *it = op->lane->it;
+
+        if (err->code != ERR_NETWORK || op->sent)
+                return it->patience.attempts;
+        pthread_mutex_lock(&it->lock);
+        bool reached = it->reached;
+        pthread_mutex_unlock(&it->lock);
+        return reached ? it->patience.attempts : (it->patience.attempts + 1) / 2;
+}
+
 static bool
 may_try_again(struct object_op *op, const struct http_answer *answer, const struct err *err)
 {
@@ -208,7 +222,7 @@ may_try_again(struct object_op *op, const struct http_answer *answer, const stru
                 return false;
         if (op->started_ms < op->lane->back_ms)
                 op->forgiven++;
-        return attempts(op) < op->lane->it->patience.attempts;
+        return attempts(op) < attempts_allowed(op, err);
 }
 
 /* An attempt failed: again after a pause, or the end. */
@@ -241,6 +255,9 @@ on_answer(void *arg, struct http_answer *answer, const struct err *failure)
                 failed(op, NULL, &err);
                 return;
         }
+        pthread_mutex_lock(&it->lock);
+        it->reached = true;
+        pthread_mutex_unlock(&it->lock);
         err_init(&err);
         enum object_verdict verdict = it->dialect->judge(it, &op->request, answer, &err);
         if (verdict == OBJECT_GOOD) {
@@ -289,6 +306,7 @@ send_it(struct object_op *op, struct err *err)
                 if (http.ca_file == NULL)
                         goto fail;
         }
+        http.ca_option = it->dialect->ca_option;
         http.payload = request->payload;
         http.payload_len = request->payload_len;
         http.may_repeat = !request->once;

@@ -34,6 +34,7 @@ object_store_init(
         };
         it->idle = NULL;
         it->idle_count = 0;
+        it->reached = false;
         return 0;
 }
 

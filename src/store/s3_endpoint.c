@@ -52,6 +52,7 @@ s3_endpoint_parse(const char *text, bool *aws, bool *is_address, struct err *err
                 if (err != NULL && err->code == ERR_INVALID)
                         err->code = ERR_USAGE;
                 err_prefix(err, "the endpoint of S3");
+                err_hint(err, "an endpoint is written https://HOST:PORT");
                 return NULL;
         }
         buf_init(&out, ADDRESS_MAX);

@@ -22,17 +22,21 @@ refused(struct err *err, const char *why)
 
 /* Amazon's rules for new buckets, with what other servers also allow. */
 static int
-check_bucket(const char *name, struct err *err)
+check_bucket(const struct url *url, struct err *err)
 {
+        const char *name = url->host;
         size_t len = strlen(name);
-        bool good = len >= 3 && len <= 63 && isalnum((unsigned char)name[0]) &&
-                    isalnum((unsigned char)name[len - 1]) && strstr(name, "..") == NULL &&
+        bool good = !url->has_capitals && len >= 3 && len <= 63 &&
+                    isalnum((unsigned char)name[0]) && isalnum((unsigned char)name[len - 1]) &&
+                    strstr(name, "..") == NULL &&
                     strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-._") == len;
 
         if (good)
                 return 0;
         if (len == 0)
                 refused(err, "its URL names no bucket");
+        else if (url->has_capitals)
+                refused(err, "the bucket of its URL has capital letters");
         else
                 err_set(
                     err, ERR_USAGE, "cannot open a store: \"%.64s\" is no name of a bucket", name);
@@ -217,7 +221,7 @@ s3_options_read(struct s3_store *it, const struct url *url, struct err *err)
                 return err_hint(err, "another server than Amazon's is written "
                                      "s3://BUCKET/PREFIX?endpoint=https://HOST:PORT");
         }
-        if (check_bucket(url->host, err) < 0 || url_options_parse(options, url, err) < 0)
+        if (check_bucket(url, err) < 0 || url_options_parse(options, url, err) < 0)
                 goto done;
         it->bucket = mem_strdup(url->host, err);
         struct aws_creds_opts opts = { .profile = url_options_get(options, "profile"),

@@ -7,6 +7,7 @@
 #include "moonkeep/time.h"
 
 const struct object_dialect azure_dialect = { .name = "Azure Blob",
+        .ca_option = "ca_file=FILE in the URL of the store",
         .sign = azure_sign_request,
         .judge = azure_judge,
         .writing = azure_writing,

@@ -6,6 +6,7 @@
 
 const struct object_dialect s3_dialect = {
         .name = "S3",
+        .ca_option = "ca_file=FILE in the URL of the store, or AWS_CA_BUNDLE",
         .sign = s3_sign_request,
         .judge = s3_judge,
         .reading = s3_reading,

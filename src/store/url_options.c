@@ -208,13 +208,16 @@ url_options_number(const struct url_option *options, const char *name, uint64_t 
         return 0;
 }
 
-/* What a query may have as it stands (RFC 3986), but for '&', '+' and '%'. */
+/*
+ * What a query may have as it stands (RFC 3986), but for '&', '+' and '%'; and the
+ * brackets of an IPv6 address, which all take and people can read.
+ */
 static int
 write_value(const char *value, struct buf *out, struct err *err)
 {
         for (const char *at = value; *at != '\0'; at++) {
-                int rc = strchr(":/=,@", *at) != NULL ? buf_add(out, at, 1, err)
-                                                      : url_encode(at, 1, 0, out, err);
+                int rc = strchr(":/=,@[]", *at) != NULL ? buf_add(out, at, 1, err)
+                                                        : url_encode(at, 1, 0, out, err);
                 if (rc < 0)
                         return -1;
         }

@@ -118,6 +118,7 @@ TEST(what_is_no_store_is_explained)
                 { "s3://ab", ERR_USAGE, "\"ab\" is no name of a bucket" },
                 { "s3://a..b", ERR_USAGE, "\"a..b\" is no name of a bucket" },
                 { "s3://-abc", ERR_USAGE, "is no name of a bucket" },
+                { "s3://Bucket/a", ERR_USAGE, "the bucket of its URL has capital letters" },
                 { "s3://bucket:9000/a", ERR_USAGE, "no user and no port" },
                 { "s3://me@bucket/a", ERR_USAGE, "no user and no port" },
                 { "s3://bucket/a//b", ERR_USAGE, "an empty, \".\" or \"..\" part" },
