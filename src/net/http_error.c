@@ -2,6 +2,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+
+#define PROXY_HINT                                                                                 \
+        "https_proxy, http_proxy (for http://) or all_proxy name the proxy; no_proxy names hosts " \
+        "that are reached without it"
 
 /* What libcurl says, as the last part of a one-line message. */
 static const char *
@@ -11,6 +16,9 @@ reason(struct transfer *transfer, CURLcode result)
 
         if (*text == '\0')
                 return curl_easy_strerror(result);
+        /* It goes on with the URL of the proxy, which may have a password in it. */
+        if (strncmp(text, "Unsupported proxy", 17) == 0)
+                return "the URL of the proxy is not understood";
         for (char *at = text; *at != '\0'; at++) {
                 if ((unsigned char)*at < ' ' || *at == 0x7f)
                         *at = ' ';
@@ -18,14 +26,45 @@ reason(struct transfer *transfer, CURLcode result)
         return text;
 }
 
+/* Whom libcurl wanted to connect to: the host, or a proxy in between. */
+struct peer {
+        char host[256];
+        int port;
+        bool is_proxy;
+};
+
+static void
+find_peer(const struct transfer *transfer, struct peer *out)
+{
+        const struct url *url = &transfer->url;
+        struct peer tried = { .is_proxy = true };
+
+        out->is_proxy = false;
+        out->port = url->port;
+        if (out->port == 0)
+                out->port = strcmp(url->scheme, "https") == 0 ? 443 : 80;
+        snprintf(out->host, sizeof(out->host), "%s", url->host);
+        size_t len = strlen(out->host);
+        /* libcurl leaves out the dot at the end of a name. */
+        if (len > 0 && out->host[len - 1] == '.')
+                out->host[len - 1] = '\0';
+        /* Only its text tells; it is looked at before it is changed. */
+        if (sscanf(transfer->curl_error, "Failed to connect to %255s port %d", tried.host,
+                &tried.port) == 2 &&
+            (tried.port != out->port || strcasecmp(tried.host, out->host) != 0))
+                *out = tried;
+}
+
 static int
 cannot_connect(struct transfer *transfer, CURLcode result, struct err *err)
 {
         const struct http_request *request = &transfer->request;
+        struct peer peer;
         long sys = 0;
         char text[128];
-        const char *why = reason(transfer, result);
 
+        find_peer(transfer, &peer);
+        const char *why = reason(transfer, result);
         (void)curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &sys);
         if (result == CURLE_COULDNT_CONNECT && sys != 0)
                 why = strerror_r((int)sys, text, sizeof(text));
@@ -33,13 +72,13 @@ cannot_connect(struct transfer *transfer, CURLcode result, struct err *err)
                 err_set(err, ERR_NETWORK, "cannot connect to the socket \"%s\": %s",
                     request->unix_socket, why);
         } else {
-                int port = transfer->url.port;
-                if (port == 0)
-                        port = strcmp(transfer->url.scheme, "https") == 0 ? 443 : 80;
-                bool is_ipv6 = strchr(transfer->url.host, ':') != NULL;
-                err_set(err, ERR_NETWORK, "cannot connect to %s%s%s:%d: %s", is_ipv6 ? "[" : "",
-                    transfer->url.host, is_ipv6 ? "]" : "", port, why);
+                bool is_ipv6 = strchr(peer.host, ':') != NULL;
+                err_set(err, ERR_NETWORK, "cannot connect to %s%s%s%s:%d: %s",
+                    peer.is_proxy ? "the proxy " : "", is_ipv6 ? "[" : "", peer.host,
+                    is_ipv6 ? "]" : "", peer.port, why);
         }
+        if (peer.is_proxy || result == CURLE_COULDNT_RESOLVE_PROXY)
+                err_hint(err, PROXY_HINT);
         if (err != NULL) {
                 err->sys = (int)sys;
                 err->retryable = true;
@@ -55,6 +94,23 @@ fail(
         if (err != NULL)
                 err->retryable = retryable;
         return -1;
+}
+
+/* The proxy did not let us through, and said so with a status. */
+static int
+proxy_refused(struct transfer *transfer, long status, struct err *err)
+{
+        char why[64];
+
+        if (status == 407) {
+                fail(transfer, ERR_CREDENTIALS, false,
+                    "the proxy wants a user and a password, or others (HTTP 407)", err);
+                return err_hint(err, "they stand in its URL: https_proxy=http://USER:PASSWORD@HOST:"
+                                     "PORT, or http_proxy for http://");
+        }
+        snprintf(why, sizeof(why), "the proxy does not connect us (HTTP %ld)", status);
+        fail(transfer, status >= 500 ? ERR_NETWORK : ERR_PERMISSION, status >= 500, why, err);
+        return err_hint(err, PROXY_HINT);
 }
 
 /* So a server that speaks TLS takes leave of one that does not. */
@@ -76,7 +132,11 @@ static int
 broken(struct transfer *transfer, CURLcode result, struct err *err)
 {
         char why[CURL_ERROR_SIZE + 64];
+        long connect_status = 0;
 
+        (void)curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
+        if (connect_status >= 300)
+                return proxy_refused(transfer, connect_status, err);
         if (transfer->answer.status == 0) {
                 if (result == CURLE_GOT_NOTHING)
                         return no_answer(transfer, err);
@@ -163,6 +223,8 @@ judge_answer(struct transfer *transfer, struct err *err)
         if (!transfer->headers_complete)
                 return fail(
                     transfer, ERR_TRUNCATED, true, "the answer broke off in its headers", err);
+        if (transfer->answer.status == 407)
+                return proxy_refused(transfer, 407, err);
         if (is_open_ended(transfer)) {
                 fail(transfer, ERR_PROTOCOL, false,
                     "the answer does not say how long it is, so that a cut would not be noticed",
