@@ -24,7 +24,7 @@ azure_key_parse(const char *text, struct err *err)
         err_init(&why);
         buf_init(&bytes, AZURE_CONNECTION_MAX);
         if (base64_decode(text, strlen(text), &bytes, &why) < 0) {
-                if (why.code == ERR_NOMEM)
+                if (why.code == ERR_NOMEM && err != NULL)
                         *err = why;
                 else
                         err_set(err, ERR_INVALID, "an account's key is base64, and this is not");

@@ -128,7 +128,8 @@ azure_copy(struct store *to, struct store *from, const char *key, const struct s
                         return tell_changed(key, err);
                 if (is_refusal(&why))
                         return 0;
-                *err = why;
+                if (err != NULL)
+                        *err = why;
                 return -1;
         }
         azure_stat_read(&answer, made);

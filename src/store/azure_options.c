@@ -218,8 +218,13 @@ refuse_secrets(const struct url *url, struct err *err)
 
         err_init(&why);
         char *signature = url_param(url, "sig", &why);
-        if (signature == NULL)
+        if (signature == NULL && why.code != ERR_NOMEM)
                 return 0;
+        if (signature == NULL) {
+                if (err != NULL)
+                        *err = why;
+                return -1;
+        }
         secret_wipe(signature, strlen(signature));
         mem_free(signature);
         refused(err, "its URL has a SAS in it (sig=)");

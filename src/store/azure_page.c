@@ -79,7 +79,7 @@ decode_name(const struct azure_listing *list, const char *text, struct err *err)
             memchr(out.data, '\0', out.len) == NULL)
                 return buf_detach(&out, err);
         buf_free(&out);
-        if (why.code == ERR_NOMEM)
+        if (why.code == ERR_NOMEM && err != NULL)
                 *err = why;
         else
                 malformed(list, "a name that cannot be decoded", err);
@@ -254,7 +254,8 @@ azure_page_read(struct azure_listing *list, struct buf *body, struct err *err)
         if (root == NULL) {
                 if (why.code == ERR_INVALID)
                         return malformed(list, why.msg, err);
-                *err = why;
+                if (err != NULL)
+                        *err = why;
                 return -1;
         }
         /* The end has its element even when it is empty: without it something is missing. */

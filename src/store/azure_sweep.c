@@ -40,7 +40,8 @@ drop(struct sweep *sweep, const char *key, const char *etag, struct err *err)
                 /* Somebody has written it meanwhile: it is theirs. */
                 if (why.http == 412)
                         return 0;
-                *err = why;
+                if (err != NULL)
+                        *err = why;
                 return -1;
         }
         http_answer_clear(&answer);
@@ -62,7 +63,8 @@ drop_marked(struct sweep *sweep, const char *key, struct err *err)
         if (object_call_on(sweep->lane, &request, sweep->cancel, &answer, &why) < 0) {
                 if (why.code == ERR_NOT_FOUND)
                         return 0;
-                *err = why;
+                if (err != NULL)
+                        *err = why;
                 return -1;
         }
         const char *mark = http_answer_header(&answer, MARK);
@@ -93,7 +95,8 @@ commit_nothing(struct sweep *sweep, const char *key, struct err *err)
                 /* Somebody's, or our own whose answer got lost. */
                 if (why.code == ERR_EXISTS)
                         return drop_marked(sweep, key, err) < 0 ? -1 : 0;
-                *err = why;
+                if (err != NULL)
+                        *err = why;
                 return -1;
         }
         const char *etag = http_answer_header(&answer, "etag");

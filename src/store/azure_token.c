@@ -68,7 +68,8 @@ azure_token_parse(
         struct json *value = json_parse(text, len, &why);
         if (value == NULL) {
                 if (why.code != ERR_INVALID) {
-                        *err = why;
+                        if (err != NULL)
+                                *err = why;
                         return -1;
                 }
                 /* Its message might quote what it did not understand. */

@@ -147,7 +147,8 @@ azure_begin(
         if (object_call_on(lane, &request, cancel, &answer, &why) < 0) {
                 if (why.code == ERR_NOT_FOUND && why.http == 404)
                         return 0;
-                *err = why;
+                if (err != NULL)
+                        *err = why;
                 return -1;
         }
         int rc = read_uncommitted(upload, &answer, err);
