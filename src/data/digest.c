@@ -3,24 +3,18 @@
 #include <string.h>
 
 #include <openssl/evp.h>
-#include <openssl/err.h>
 
 #include "moonkeep/mem.h"
+#include "openssl_err.h"
 
 struct sha256 {
         EVP_MD_CTX *ctx;
 };
 
-/* OpenSSL keeps its reasons in a queue of the thread, where they would be found by someone else. */
 static int
 broken(struct err *err)
 {
-        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-
-        err_set(err, ERR_INTERNAL, "cannot compute a SHA-256: %s",
-            reason != NULL ? reason : "OpenSSL gives no reason");
-        ERR_clear_error();
-        return -1;
+        return openssl_err(err, "cannot compute a SHA-256");
 }
 
 struct sha256 *
