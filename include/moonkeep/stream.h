@@ -38,6 +38,12 @@ void source_free(struct source *src);
 
 struct sink;
 
+/*
+ * sink_room: memory of the sink for the next bytes, *len of them (> 0); NULL when
+ * it has none to give now.  What is written from there is not copied.
+ */
+void *sink_room(struct sink *sink, size_t *len);
+
 /* sink_write: all len bytes, or -1.  An error sticks. */
 int sink_write(struct sink *sink, const void *data, size_t len, struct err *err);
 

@@ -41,7 +41,8 @@ struct sink_ops {
 
 struct sink {
         const struct sink_ops *ops;
-        enum stream_state state; /* STREAM_END: committed */
+        void *(*room)(struct sink *sink, size_t *len); /* as sink_room; NULL: never any */
+        enum stream_state state;                       /* STREAM_END: committed */
         uint64_t bytes;
         struct err failure;
 };

@@ -54,6 +54,7 @@ void
 sink_init(struct sink *sink, const struct sink_ops *ops)
 {
         sink->ops = ops;
+        sink->room = NULL;
         sink->state = STREAM_OPEN;
         sink->bytes = 0;
         err_init(&sink->failure);
@@ -70,6 +71,14 @@ check_open(const struct sink *sink, struct err *err)
         else
                 err_set(err, ERR_INTERNAL, "the %s sink was committed before", sink->ops->name);
         return -1;
+}
+
+void *
+sink_room(struct sink *sink, size_t *len)
+{
+        if (sink->room == NULL || sink->state != STREAM_OPEN)
+                return NULL;
+        return sink->room(sink, len);
 }
 
 int
@@ -128,12 +137,18 @@ pump(struct source *src, struct sink *sink, struct progress *progress, struct ca
         for (;;) {
                 if (cancel_check(cancel, err) < 0)
                         goto fail;
-                ssize_t got = source_read(src, chunk, STREAM_CHUNK, err);
+                size_t room = STREAM_CHUNK;
+                void *place = sink != NULL ? sink_room(sink, &room) : NULL;
+                if (place == NULL) {
+                        place = chunk;
+                        room = STREAM_CHUNK;
+                }
+                ssize_t got = source_read(src, place, room, err);
                 if (got < 0)
                         goto fail;
                 if (got == 0)
                         break;
-                if (sink != NULL && sink_write(sink, chunk, (size_t)got, err) < 0)
+                if (sink != NULL && sink_write(sink, place, (size_t)got, err) < 0)
                         goto fail;
                 total += (uint64_t)got;
                 if (progress != NULL)

@@ -177,7 +177,8 @@ object_sink_write(struct sink *sink, const void *data, size_t len, struct err *e
                         now = STREAM_CHUNK;
                 if (update(it, at, now, err) < 0)
                         return -1;
-                memcpy(it->data + it->len, at, now);
+                if (at != it->data + it->len)
+                        memcpy(it->data + it->len, at, now);
                 it->len += now;
                 at += now;
                 len -= now;
@@ -188,6 +189,19 @@ object_sink_write(struct sink *sink, const void *data, size_t len, struct err *e
                         return -1;
         }
         return 0;
+}
+
+/* No more at once than is still in the processor's cache when it is hashed. */
+static void *
+object_sink_room(struct sink *sink, size_t *len)
+{
+        struct object_sink *it = (struct object_sink *)sink;
+        size_t room = it->cap - it->len;
+
+        if (room == 0)
+                return NULL;
+        *len = room < STREAM_CHUNK ? room : STREAM_CHUNK;
+        return it->data + it->len;
 }
 
 static int
@@ -248,6 +262,7 @@ object_sink(struct object_store *store, const char *key, const struct store_writ
         if (it == NULL)
                 return NULL;
         sink_init(&it->sink, &object_sink_ops);
+        it->sink.room = object_sink_room;
         it->store = store;
         it->cancel = cancel_ref(cancel);
         it->digest = how->digest;

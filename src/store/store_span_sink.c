@@ -81,6 +81,20 @@ span_sink_write(struct sink *sink, const void *data, size_t len, struct err *err
         return 0;
 }
 
+static void *
+span_sink_room(struct sink *sink, size_t *len)
+{
+        struct span_sink *it = (struct span_sink *)sink;
+        uint64_t left = it->store->max - it->in_piece;
+
+        if (left == 0)
+                return NULL;
+        void *room = sink_room(it->pieces[it->count - 1].sink, len);
+        if (room != NULL && *len > left)
+                *len = (size_t)left;
+        return room;
+}
+
 static int
 commit_piece(struct span_sink *it, unsigned n, struct err *err)
 {
@@ -200,6 +214,7 @@ store_span_create(struct store *store, const char *key, const struct store_write
         if (it == NULL)
                 return NULL;
         sink_init(&it->sink, &span_sink_ops);
+        it->sink.room = span_sink_room;
         it->store = span;
         it->cancel = cancel_ref(cancel);
         it->how = own;

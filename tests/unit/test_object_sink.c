@@ -1,6 +1,7 @@
 #include "harness/object_test.h"
 
 #include "../../src/store/object_pool.h"
+#include "moonkeep/mem_io.h"
 
 /* Write len bytes of the pattern, in pieces of an odd size. */
 static int
@@ -283,6 +284,34 @@ TEST(a_writer_waits_when_all_buffers_are_in_use)
         CHECK_OK(write_pattern(sink, (size_t)8 * 1024 * 1024, &err), err);
         CHECK_OK(sink_commit(sink, &err), err);
         sink_free(sink);
+        close_object_store();
+}
+
+TEST(a_copy_reads_into_the_parts_themselves)
+{
+        static const struct store_write ordinary;
+        char *data = mem_alloc(150000, NULL);
+        size_t room = 0;
+        struct err err;
+
+        err_init(&err);
+        for (size_t at = 0; at < 150000; at++)
+                data[at] = pattern(at);
+        open_object_store(BEGIN PART_1 PART_2 PART_3 COMPLETE);
+        struct source *src = mem_source(data + 10, 150000 - 10, &err);
+        CHECK_PTR(src, err);
+        struct sink *sink = object_sink(&object, "k", &ordinary, NULL, &err);
+        CHECK_PTR(sink, err);
+        CHECK(sink_room(sink, &room) == NULL);
+        CHECK_OK(sink_write(sink, data, 10, &err), err);
+        char *place = sink_room(sink, &room);
+        CHECK(place != NULL && room == TEST_PART - 10);
+        CHECK_OK(stream_copy(src, sink, NULL, NULL, NULL, &err), err);
+        CHECK_OK(sink_commit(sink, &err), err);
+        CHECK(sink_room(sink, &room) == NULL);
+        sink_free(sink);
+        source_free(src);
+        mem_free(data);
         close_object_store();
 }
 
