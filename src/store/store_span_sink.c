@@ -105,23 +105,37 @@ commit_piece(struct span_sink *it, unsigned n, struct err *err)
         return sink_commit(piece->sink, err);
 }
 
+/* Is there, or may there be, something that would look like one piece more of this object? */
+static bool
+has_leftover(struct span_sink *it, char name[SPAN_NAME_SIZE])
+{
+        struct store *inner = it->store->inner;
+        struct store_stat stat;
+        struct err why;
+
+        if (it->in_piece < it->store->max || it->count > SPAN_MORE_MAX ||
+            store_span_name(it->key, it->count, name, NULL) < 0)
+                return false;
+        err_init(&why);
+        return inner->ops->stat(inner, name, &stat, it->cancel, &why) == 0 ||
+               why.code != ERR_NOT_FOUND;
+}
+
 /*
  * What is there of an older object must not look like a piece of this one, nor
- * what is new of this one like a piece of the older one.
+ * what is new of this one like a piece of the older one.  The older one goes
+ * before any of its pieces does: without them it would look whole.
  */
 static int
 make_way(struct span_sink *it, struct err *err)
 {
         struct store *inner = it->store->inner;
         char name[SPAN_NAME_SIZE];
+        bool leftover = has_leftover(it, name);
 
-        if (it->count > 1 && inner->ops->remove(inner, it->key, it->cancel, err) < 0)
+        if ((it->count > 1 || leftover) && inner->ops->remove(inner, it->key, it->cancel, err) < 0)
                 return -1;
-        if (it->in_piece < it->store->max || it->count > SPAN_MORE_MAX)
-                return 0;
-        if (store_span_name(it->key, it->count, name, NULL) < 0)
-                return 0;
-        return inner->ops->remove(inner, name, it->cancel, err);
+        return leftover ? inner->ops->remove(inner, name, it->cancel, err) : 0;
 }
 
 /*

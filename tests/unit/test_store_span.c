@@ -1,5 +1,6 @@
 #include "harness/object_test.h"
 #include "harness/store_suite.h"
+#include "moonkeep/stream_driver.h"
 
 /* Ten bytes a piece. */
 #define MAX 10
@@ -235,6 +236,49 @@ TEST(an_exclusive_object_is_one_object)
         CHECK_OK(store_suite_try_put(store, "k", "0123456789abc", true, &err), err);
         store_suite_list(inner, "", false, "k");
         CHECK_ERR(store_suite_try_put(store, "k", "x", true, &err) < 0, err, ERR_EXISTS, "");
+        store_free(store);
+}
+
+static const struct store_ops *real_ops;
+static struct sink_ops failing_sink;
+
+static int
+fail_commit(struct sink *sink, struct err *err)
+{
+        (void)sink;
+        return err_set(err, ERR_NETWORK, "the network is down");
+}
+
+static struct sink *
+create_failing(struct store *store, const char *key, const struct store_write *how,
+    struct cancel *cancel, struct err *err)
+{
+        struct sink *sink = real_ops->create(store, key, how, cancel, err);
+
+        if (sink != NULL) {
+                failing_sink = *sink->ops;
+                failing_sink.commit = fail_commit;
+                sink->ops = &failing_sink;
+        }
+        return sink;
+}
+
+/* Of a larger object nothing is left that looks like a whole one. */
+TEST(a_commit_that_fails_leaves_no_half_of_what_was_there)
+{
+        struct store *store = open_span();
+        struct store_ops failing = *inner->ops;
+        struct err err;
+
+        err_init(&err);
+        store_suite_put(store, "k", "0123456789abcdefghijABC");
+        real_ops = inner->ops;
+        failing.create = create_failing;
+        inner->ops = &failing;
+        CHECK_ERR(store_suite_try_put(store, "k", "ABCDEFGHIJ", false, &err) < 0, err, ERR_NETWORK,
+            "the network is down");
+        inner->ops = real_ops;
+        store_suite_list(store, "", false, "k.002");
         store_free(store);
 }
 
