@@ -123,7 +123,7 @@ judge(const struct aws_creds *it)
         return left > 0 ? DUE : GONE;
 }
 
-/* Keys that were found, but are no longer good. */
+/* Keys that were found, but are no longer good.  Called with the lock. */
 static int
 check_found(const struct aws_creds *it, const struct aws_found *found, struct err *err)
 {
@@ -152,13 +152,7 @@ find(struct aws_creds *it, bool again, struct aws_found *found, struct cancel *c
         if (again)
                 read_again(it);
         *found = (struct aws_found){ .renewable = false };
-        if (aws_chain_keys(it, found, cancel, err) < 0)
-                return -1;
-        if (check_found(it, found, err) < 0) {
-                aws_keys_clear(&found->keys);
-                return -1;
-        }
-        return 0;
+        return aws_chain_keys(it, found, cancel, err) < 0 ? -1 : 0;
 }
 
 static void
@@ -193,6 +187,8 @@ refresh(struct aws_creds *it, struct cancel *cancel, struct err *err)
         err_init(&why);
         int rc = find(it, again, &found, cancel, &why);
         pthread_mutex_lock(&it->lock);
+        if (rc == 0 && (rc = check_found(it, &found, &why)) < 0)
+                aws_keys_clear(&found.keys);
         if (rc == 0)
                 take(it, &found);
         it->failure = why;
