@@ -166,6 +166,8 @@ struct object_upload {
         char *key;              /* without the prefix */
         struct store_write how; /* its digest is not for the dialect */
         char *id;               /* the dialect's; NULL until begun */
+        int64_t began_ms;       /* by the server's clock, as far as it is known */
+        bool resumed;           /* somebody else began it, earlier */
         char **tags;            /* of each part, by number - 1: what completes it */
         size_t count;
         size_t cap;

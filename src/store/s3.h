@@ -248,6 +248,9 @@ void s3_forget(struct object_upload *upload);
 bool s3_is_known(
     const struct object_upload *upload, size_t number, const struct object_request *request);
 
+/* s3_now_ms: unix, by the server's clock as far as it is known. */
+int64_t s3_now_ms(struct s3_store *it);
+
 /* s3_retain_until: until when what is written now is locked. */
 void s3_retain_until(struct s3_store *it, char out[TIME_ISO_SIZE]);
 

@@ -99,13 +99,19 @@ s3_reading(struct object_store *it, struct object_request *request)
         add_customer_key(&s3_of(it)->writing, request);
 }
 
-void
-s3_retain_until(struct s3_store *it, char out[TIME_ISO_SIZE])
+int64_t
+s3_now_ms(struct s3_store *it)
 {
         pthread_mutex_lock(&it->object.lock);
         int64_t now_ms = time_now_ms() + it->clock_offset_ms;
         pthread_mutex_unlock(&it->object.lock);
-        time_iso(now_ms + (int64_t)it->writing.retain_days * 86400 * 1000, out);
+        return now_ms;
+}
+
+void
+s3_retain_until(struct s3_store *it, char out[TIME_ISO_SIZE])
+{
+        time_iso(s3_now_ms(it) + (int64_t)it->writing.retain_days * 86400 * 1000, out);
 }
 
 static void

@@ -109,7 +109,8 @@ s3_finish(struct object_lane *lane, const struct object_upload *upload, struct c
 {
         struct s3_store *it = s3_of(upload->it);
 
-        if (it->endpoint == NULL)
+        /* An earlier upload began with what was wanted then. */
+        if (it->endpoint == NULL && !upload->resumed)
                 return 0;
         if (it->writing.tags != NULL && tag(lane, upload, cancel, err) < 0)
                 return -1;

@@ -48,13 +48,27 @@ begin_new(
         return upload->id != NULL ? 0 : -1;
 }
 
+/* With keys of customers and of KMS the ETag of a part is no MD5: it proves nothing. */
+static bool
+is_opaque(const struct object_upload *upload)
+{
+        const struct s3_writing *writing = &s3_of(upload->it)->writing;
+
+        return writing->customer_key != NULL ||
+               (writing->sse != NULL && strncmp(writing->sse, "aws:kms", 7) == 0);
+}
+
 int
 s3_begin(
     struct object_lane *lane, struct object_upload *upload, struct cancel *cancel, struct err *err)
 {
-        if (upload->how.resume && s3_find_earlier(lane, upload, cancel, err) < 0)
+        upload->began_ms = s3_now_ms(s3_of(upload->it));
+        /* No part of it could be used, and it may be encrypted with another key, or with none. */
+        bool resume = upload->how.resume && !is_opaque(upload);
+        if (resume && s3_find_earlier(lane, upload, cancel, err) < 0)
                 return -1;
-        return upload->id != NULL ? 0 : begin_new(lane, upload, cancel, err);
+        upload->resumed = upload->id != NULL;
+        return upload->resumed ? 0 : begin_new(lane, upload, cancel, err);
 }
 
 /* Parts. */
@@ -142,9 +156,6 @@ done:
 static bool
 is_this(const struct object_upload *upload, const struct store_stat *stat)
 {
-        const struct s3_writing *writing = &s3_of(upload->it)->writing;
-        bool opaque = writing->customer_key != NULL ||
-                      (writing->sse != NULL && strncmp(writing->sse, "aws:kms", 7) == 0);
         char want[STORE_ETAG_MAX + 1], count[24];
 
         if (stat->size != upload->bytes)
@@ -152,10 +163,15 @@ is_this(const struct object_upload *upload, const struct store_stat *stat)
         expected_etag(upload, want);
         if (strcmp(stat->etag, want) == 0)
                 return true;
-        /* ETags of parts that are no MD5 say nothing of the whole, but how many there were. */
+        /*
+         * ETags of parts that are no MD5 say nothing of the whole, but how many
+         * there were; that, and the size, often are those of the object before.
+         */
+        if (!is_opaque(upload) || stat->mtime_ms < upload->began_ms - S3_CLOCK_SLACK_MS)
+                return false;
         snprintf(count, sizeof(count), "-%zu", upload->count);
         const char *dash = strrchr(stat->etag, '-');
-        return opaque && dash != NULL && strcmp(dash, count) == 0;
+        return dash != NULL && strcmp(dash, count) == 0;
 }
 
 static int

@@ -217,6 +217,32 @@ TEST(an_answer_that_got_lost_is_settled_by_what_is_there)
             ERR_PROTOCOL, "not a \"CompleteMultipartUploadResult\"");
 }
 
+/* What an ETag does not prove, its time does not contradict. */
+TEST(an_answer_that_got_lost_is_settled_by_time_where_etags_say_nothing)
+{
+        char script[4096], date[TIME_HTTP_SIZE];
+        struct err err;
+
+        for (int old = 0; old < 2; old++) {
+                time_http(time_now_ms() - (old ? 3600 * 1000 : 0), date);
+                snprintf(script, sizeof(script), "%s%s%s%s",
+                    BEGIN PARTS COMPLETE " reset\n" COMPLETE ERROR(404,
+                        "NoSuchUpload") "expect HEAD /bucket/p/k\n answer-raw \"HTTP/1.1 200 "
+                                        "OK\\r\\n"
+                                        "Content-Length: 10\\r\\nETag: 0-3\\r\\nLast-Modified: ",
+                    date, "\\r\\n\\r\\n\"\n", old ? ABORT : "");
+                start_server(script);
+                struct s3_store *it = s3_scripted("&sse=aws:kms");
+                int rc = upload(it, NULL, &err);
+                store_free(&it->object.store);
+                server_is_content();
+                if (old)
+                        CHECK_ERR(rc < 0, err, ERR_NOT_FOUND, "no such upload any more");
+                else
+                        CHECK_OK(rc, err);
+        }
+}
+
 TEST(what_was_made_is_compared)
 {
         check_failure(BEGIN PARTS COMPLETE COMPLETED HEAD(9, ETAG) ABORT, NULL, ERR_CORRUPT,
@@ -301,6 +327,11 @@ TEST(without_an_upload_to_go_on_with_a_new_one_begins)
                              "</StorageClass><Initiated>2026-11-21T02:00:00.000Z</Initiated></"
                              "Upload>") BEGIN PARTS COMPLETE COMPLETED HEAD(10, ETAG),
             "&class=STANDARD_IA", &resume);
+}
+
+TEST(an_upload_with_another_encryption_is_not_gone_on_with)
+{
+        check_upload(BEGIN PARTS COMPLETE COMPLETED HEAD(10, "0-3"), "&sse=aws:kms", &resume);
 }
 
 TEST(parts_that_are_too_many_for_the_server_mean_once_more)
