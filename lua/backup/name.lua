@@ -26,7 +26,9 @@ function name.parse(text)
   for index, part in ipairs(parts) do
     if not name.is_part(part) or index > 3 then
       failure.raise("usage", ("\"%s\" is no backup's name"):format(text),
-        { hint = "a name is SYSTEM/INSTANCE/TIME, and TIME may be latest or latest-verified" })
+        { hint = text:find("://", 1, true) and "the store is given by --store, the backup in it by a "
+          .. "word of its own: --store STORE SYSTEM/INSTANCE/TIME"
+          or "a name is SYSTEM/INSTANCE/TIME, and TIME may be latest or latest-verified" })
     end
   end
   if #parts == 0 then

@@ -186,6 +186,13 @@ function page.man()
     end
   end
   parts[#parts + 1] = ".SH OPTIONS\nEvery command takes these.\n" .. roff_options(commands.globals)
+  parts[#parts + 1] = ".SH STORES\n"
+  for _, section in ipairs(require("cli.help_stores").sections()) do
+    parts[#parts + 1] = (".SS %s\n"):format(section[1])
+    for _, row in ipairs(section[2]) do
+      parts[#parts + 1] = (".TP\n.B %s\n%s\n"):format(roff(row[1]), roff(row[2]))
+    end
+  end
   parts[#parts + 1] = ".SH ENVIRONMENT\n"
   for _, row in ipairs(help.environment()) do
     parts[#parts + 1] = (".TP\n.B %s\n%s\n"):format(row[1], roff(row[2]))

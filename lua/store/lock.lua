@@ -55,12 +55,12 @@ local function understand(text, entry)
   return value
 end
 
---- The records: list of {number, key, mtime}, the newest last; none when there
---- is no store yet.
+--- The records: list of {number, key, mtime}, the newest last; none when there is no store
+--- yet: a directory is made when it is written to, a bucket is not.
 local function records(self)
   local ok, entries = pcall(self.store.list, self.store, self.prefix)
   if not ok then
-    if failure.is(entries, "not_found") then
+    if failure.is(entries, "not_found") and not self.store.url:find("://", 1, true) then
       return {}
     end
     error(entries, 0)

@@ -87,6 +87,7 @@ local function remove(self, keys)
   end
 end
 
+--- Remove keys, at most as many as one request takes.
 function Remover:add(keys)
   -- Until it is known, whether the server can, and where it cannot: one list at a time.
   if not self.at_once or not self.known then
@@ -97,6 +98,7 @@ function Remover:add(keys)
   end
 end
 
+--- Wait for the last ones; raises what failed.
 function Remover:finish()
   self.flow:finish()
 end

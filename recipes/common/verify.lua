@@ -18,7 +18,10 @@ say of the content is for that system's own verify recipe.]],
   },
   steps = {
     { "choose", "Find the backup" },
-    { "verify", "Read it back", plan = function() return {} end },
+    { "verify", "Read it back", plan = function(ctx)
+      ctx:will("write", "a verification record", "what was found is kept beside the backup")
+      return {}
+    end },
   },
   example = "moonkeep run common.verify --store ./backups --backup prometheus/main/latest",
 

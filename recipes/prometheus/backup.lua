@@ -48,8 +48,9 @@ removed from the server whether or not that succeeds; the server runs on.]],
       return {}
     end },
     { "verify", "Read the backup back", plan = nothing },
-    { "publish", "Publish the backup", plan = function(ctx)
-      ctx:will("write", "SHA256SUMS, manifest.json and a verification record", "it is a backup then")
+    { "publish", "Publish the backup", plan = function(ctx, p)
+      ctx:will("write", (p.store.can.whole_digest and "SHA256SUMS, " or "")
+        .. "manifest.json and a verification record", "it is a backup then")
       return {}
     end },
   },

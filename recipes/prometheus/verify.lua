@@ -20,7 +20,10 @@ good or bad, is recorded beside the manifest; the system is not touched.]],
   }),
   steps = {
     { "choose", "Find the backup" },
-    { "verify", "Read it back", plan = function() return {} end },
+    { "verify", "Read it back", plan = function(ctx)
+      ctx:will("write", "a verification record", "what was found is kept beside the backup")
+      return {}
+    end },
   },
   example = "moonkeep run prometheus.verify --store ./backups --backup prometheus/main/latest",
 

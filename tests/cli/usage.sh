@@ -231,6 +231,25 @@ exit_statuses() {
         done <codes
 }
 
+# The page of the stores knows every option that the drivers know.
+stores() {
+        local scheme
+        check_status 0 "$MOONKEEP" help stores
+        for scheme in s3 azure; do
+                sed -n '/url_option known\[\]/,/};/p' "$ROOT/src/store/${scheme}_options.c" |
+                    grep -oE '"[a-z_]+"' | tr -d '"' >options
+                check test "$(wc -l <options)" -gt 5
+                while read -r option; do
+                        check_contains "$SCRATCH/stdout" "$option="
+                done <options
+                check_contains "$SCRATCH/stdout" "$scheme://"
+        done
+        check_status 0 "$MOONKEEP" help stores --json
+        check_says '"form": "./DIR, /DIR, file:/DIR"'
+        check_status 2 "$MOONKEEP" help store-s
+        check_says 'did you mean "stores"'
+}
+
 version_is_small() {
         check_status 0 "$MOONKEEP" version
         check grep -qE '^moonkeep [0-9]+\.[0-9]+' "$SCRATCH/stdout"
@@ -260,5 +279,6 @@ scenario "an error is one JSON document with --json" errors_as_json
 scenario "a traceback is shown with -v only" traceback_with_v_only
 scenario "help for every command and recipe" help_pages
 scenario "exit statuses are documented" exit_statuses
+scenario "how a store is written is documented" stores
 scenario "the version" version_is_small
 scenario "standard output that is gone" closed_output
