@@ -83,7 +83,6 @@ static const struct by_status {
         { 403, ERR_PERMISSION, false, "access denied" },
         { 404, ERR_NOT_FOUND, false, "there is no such thing" },
         { 405, ERR_UNSUPPORTED, false, "the server does not allow this" },
-        { 407, ERR_NETWORK, false, "the proxy wants credentials" },
         { 408, ERR_TIMEOUT, true, "the server waited in vain for the request" },
         { 412, ERR_IO, false, "the blob has changed meanwhile" },
         { 413, ERR_TOO_BIG, false, "it is larger than the server allows" },

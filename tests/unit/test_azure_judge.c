@@ -77,7 +77,6 @@ static const struct failure failures[] = {
         { 400, "InvalidHeaderValue", ERR_INVALID, "does not take a header" },
         { 400, "SomethingNew", ERR_INVALID, "the server refuses" },
         { 405, "", ERR_UNSUPPORTED, "does not allow this" },
-        { 407, "", ERR_NETWORK, "the proxy wants credentials" },
         { 301, "", ERR_PROTOCOL, "points somewhere else" },
         { 500, "FeatureNotSupported", ERR_UNSUPPORTED, "cannot do this" },
 };
