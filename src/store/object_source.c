@@ -157,6 +157,11 @@ object_source_read(struct source *src, void *buf, size_t cap, struct err *err)
                 if (look(it, true, err) < 0)
                         return -1;
         }
+        /* Of an answer that does not say its length, the end comes as a surprise. */
+        if (it->length != UINT64_MAX && it->source.bytes < it->length)
+                return err_set(err, ERR_TRUNCATED,
+                    "cannot read \"%s\": it has %llu bytes, and %llu are wanted", it->key,
+                    (unsigned long long)it->source.bytes, (unsigned long long)it->length);
         return 0;
 }
 

@@ -1,5 +1,7 @@
 #include "harness/object_test.h"
 
+#include <time.h>
+
 #include "../../src/store/object_pool.h"
 
 /* Read what there is into out; -1 and err on failure. */
@@ -194,6 +196,15 @@ TEST(a_server_without_ranges_is_read_as_it_is)
         CHECK_OK(got < 0, err);
         CHECK(got == 6 && memcmp(out, "all of", 6) == 0);
         close_object_store();
+}
+
+TEST(an_answer_without_a_length_that_is_too_short_is_told)
+{
+        cannot_read(
+            "expect GET /p/k\n"
+            "answer-raw \"HTTP/1.1 200 OK\\r\\nETag: v\\r\\nTransfer-Encoding: chunked\\r\\n"
+            "\\r\\n3\\r\\nall\\r\\n0\\r\\n\\r\\n\"\n",
+            0, 4, ERR_TRUNCATED, "it has 3 bytes, and 4 are wanted");
 }
 
 TEST(an_answer_without_a_version_is_of_no_object)
@@ -420,6 +431,31 @@ TEST(several_ranges_are_under_way_at_once)
         CHECK_INT(signed_count, 5);
         source_free(src);
         drop_object_store();
+}
+
+TEST(a_reader_that_takes_its_time_is_no_stall)
+{
+        struct timespec pause = { 0, 600000000 };
+        char *out = mem_alloc(OUT_MAX, NULL);
+        struct err err;
+
+        err_init(&err);
+        open_object_store(FIRST "answer-range 0-65535/131072\n"
+                                "expect GET /p/k\nheader ETag: v1\nstall 0.3\n"
+                                "answer-range 65536-131071/131072\n");
+        object.patience.stall_ms = 400;
+        object.patience.attempts = 1;
+        struct source *src = object_source(&object, "k", 0, ALL, NULL, &err);
+        CHECK_PTR(src, err);
+        CHECK_INT(source_read(src, out, 1, &err), 1);
+        /* Longer than a stall: nobody looks, and meanwhile the answer comes. */
+        nanosleep(&pause, NULL);
+        ssize_t got = read_all(src, out, OUT_MAX, &err);
+        CHECK_OK(got < 0, err);
+        CHECK_INT(got, 131071);
+        source_free(src);
+        mem_free(out);
+        close_object_store();
 }
 
 static int
