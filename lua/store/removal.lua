@@ -71,13 +71,10 @@ local function multi_delete(handle, prefix, keys)
   return true
 end
 
---- Removes lists of at most MANY keys, several at once: :add(keys), :finish().
-local Remover = {}
-Remover.__index = Remover
-
+--- What removes lists of at most MANY keys, several at once; its flow is to be finished.
 local function remover(store)
-  return setmetatable({ handle = store._handle, prefix = s3_prefix(store.url), flow = task.flow(MANY_AT_ONCE),
-    at_once = store.url:match("^s3://") ~= nil }, Remover)
+  return { handle = store._handle, prefix = s3_prefix(store.url), flow = task.flow(MANY_AT_ONCE),
+    at_once = store.url:match("^s3://") ~= nil }
 end
 
 local function remove(self, keys)
@@ -88,7 +85,7 @@ local function remove(self, keys)
 end
 
 --- Remove keys, at most as many as one request takes.
-function Remover:add(keys)
+local function add(self, keys)
   -- Until it is known, whether the server can, and where it cannot: one list at a time.
   if not self.at_once or not self.known then
     remove(self, keys)
@@ -99,18 +96,14 @@ function Remover:add(keys)
 end
 
 --- Wait for the last ones; raises what failed.
-function Remover:finish()
-  self.flow:finish()
-end
-
 --- Remove these keys; missing ones are fine.
 function removal.keys(store, keys)
   local all = remover(store)
   local _ <close> = all.flow
   for first = 1, #keys, MANY do
-    all:add(table.move(keys, first, math.min(first + MANY - 1, #keys), 1, {}))
+    add(all, table.move(keys, first, math.min(first + MANY - 1, #keys), 1, {}))
   end
-  all:finish()
+  all.flow:finish()
 end
 
 --- Remove all keys below a prefix.
@@ -127,14 +120,14 @@ function removal.below(store, prefix)
   for entry in store:each(prefix) do
     keys[#keys + 1] = entry.key
     if #keys == MANY then
-      all:add(keys)
+      add(all, keys)
       keys = {}
     end
   end
   if #keys > 0 then
-    all:add(keys)
+    add(all, keys)
   end
-  all:finish()
+  all.flow:finish()
 end
 
 return removal
