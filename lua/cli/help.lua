@@ -126,7 +126,7 @@ end
 --- @return table list of texts
 function help.parameter_facts(parameter)
   local facts = {}
-  if parameter.default ~= nil then
+  if parameter.default ~= nil and parameter.default ~= "" then
     facts[#facts + 1] = "default " .. tostring(parameter.default)
   end
   if parameter.choices then

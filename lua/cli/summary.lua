@@ -23,11 +23,15 @@ local function planned(ui, outcome)
     outcome.complete and "" or ", and more that is known only when run"))
 end
 
+--- Errors of what was typed: the same command would end in the same way.
+local FINAL = { usage = true, refused = true }
+
 --- The command to type next, or nil.
 local function next_command(ui, outcome)
   if outcome.undone == false then
     return ("moonkeep %s %s"):format(outcome.status == "partial" and "resume" or "rollback", outcome.run)
   elseif (outcome.status == "failed" or outcome.status == "cancelled")
+    and not FINAL[outcome.error and outcome.error.code]
     and outcome.exit ~= complain.status("unverified") then
     -- What was found to be bad stays so when it is looked at again.
     return require("recipe.command").of { recipe = ui.recipe.id, params = ui.values }

@@ -6,9 +6,11 @@ local words = require "words"
 
 local values = {}
 
---- Most entries of a list, and most characters of one text, that are shown.
+--- Most entries of a list, and most characters of one text, that are shown; a list of
+--- texts, one of which is longer than that, and which are more than a line, has a line for each.
 local LIST_MAX = 20
 local TEXT_MAX = 200
+local WORD_MAX, LINE_MAX = 20, 80
 
 local function sorted(map)
   local names = {}
@@ -39,8 +41,9 @@ local function scalar(name, value)
   return text.clip(text.safe(value), TEXT_MAX)
 end
 
-local function joined(name, list)
-  local cells = {}
+--- A list without tables, as the texts of one line or more; nil when it has some.
+local function flat(name, list)
+  local cells, has_comma, longest = {}, false, 0
   for index, value in ipairs(list) do
     if type(value) == "table" then
       return nil
@@ -49,8 +52,14 @@ local function joined(name, list)
       break
     end
     cells[index] = scalar(name, value)
+    has_comma = has_comma or cells[index]:find(", ", 1, true) ~= nil
+    longest = math.max(longest, text.width(cells[index]))
   end
-  return #cells > 0 and table.concat(cells, ", ") or "-"
+  local line = table.concat(cells, ", ")
+  if #cells > 1 and (has_comma or (longest > WORD_MAX and text.width(line) > LINE_MAX)) then
+    return cells
+  end
+  return { #cells > 0 and line or "-" }
 end
 
 local add
@@ -75,10 +84,11 @@ function add(rows, name, value, depth)
   if type(value) ~= "table" then
     rows[#rows + 1] = { ("  "):rep(depth) .. label, scalar(name, value) }
   elseif is_list(value) then
-    local line = joined(name, value)
-    if line then
-      rows[#rows + 1] = { ("  "):rep(depth) .. label, line }
-    else
+    local lines = flat(name, value)
+    for index, line in ipairs(lines or {}) do
+      rows[#rows + 1] = { index == 1 and ("  "):rep(depth) .. label or "", line }
+    end
+    if lines == nil then
       add_list(rows, label, value, depth)
     end
   else

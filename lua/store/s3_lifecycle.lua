@@ -9,6 +9,7 @@
 local failure = require "failure"
 local manifest = require "backup.manifest"
 local s3_call = require "store.s3_call"
+local words = require "words"
 local xml = require "xml"
 
 local lifecycle = {}
@@ -243,8 +244,8 @@ function lifecycle.conflicts(rules, prefix, keep_days)
           add(rule, true, "archives manifests, too (%s after %s days): nothing could be listed or verified",
             one.class, tostring(one.days or one.date))
         elseif ARCHIVES[one.class] then
-          add(rule, false, "archives objects above %d bytes (%s after %s days): restores wait for hours",
-            rule.above, one.class, tostring(one.days or one.date))
+          add(rule, false, "archives objects above %s (%s after %s days): restores wait for hours",
+            words.bytes(rule.above), one.class, tostring(one.days or one.date))
         end
       end
     end

@@ -164,8 +164,9 @@ said and does not fail.  With --abort-older-than, uploads that are older are giv
 
     local by = {}
     for index, one in ipairs(there.by) do
-      by[index] = ("%s %d objects, %s%s%s"):format(one.prefix, one.objects, words.bytes(one.bytes),
-        one.backups > 0 and (", %d backups"):format(one.backups) or "",
+      by[index] = ("%s %d %s, %s%s%s"):format(one.prefix, one.objects,
+        one.objects == 1 and "object" or "objects", words.bytes(one.bytes),
+        one.backups > 0 and (", %d %s"):format(one.backups, one.backups == 1 and "backup" or "backups") or "",
         one.archived > 0 and (", %d archived"):format(one.archived) or "")
     end
     local waiting = {}

@@ -249,12 +249,18 @@ hint(struct s3_store *it, const struct object_request *request, const struct htt
                 err_hint(err,
                     "bring it back first (RestoreObject; that costs money and takes hours), "
                     "then start again");
+        else if (answer->status == 400 && has_header(request, "x-amz-object-lock-mode"))
+                err_hint(err, "retain= needs a bucket with object lock, which is made with it");
+        else if (answer->status == 400 && it->writing.class != NULL &&
+                 has_header(request, "x-amz-storage-class"))
+                err_hint(
+                    err, "does the server have the storage class \"%.64s\"?", it->writing.class);
         else if (error->code[0] == '\0' && strcmp(request->method, "HEAD") != 0)
                 err_hint(err, "a server of S3 gives a reason: is the endpoint right, or a proxy in "
                               "between?");
         else if (answer->status == 403)
-                err_hint(err, "this needs %s on the bucket \"%s\"%s", s3_action(request),
-                    it->bucket,
+                err_hint(err, "the access key \"%.128s\" needs %s on the bucket \"%s\"%s", id,
+                    s3_action(request), it->bucket,
                     get && request->key != NULL
                         ? "; without s3:ListBucket, an object that does not exist is denied, too"
                         : "");
@@ -267,8 +273,8 @@ tell_failure(struct s3_store *it, const struct object_request *request,
         if (is_code(error, "NoSuchBucket")) {
                 tell(err, answer, &(struct s3_error){ .code = "NoSuchBucket" }, ERR_NOT_FOUND,
                     false, "the bucket does not exist");
-                err_hint(
-                    err, "there is no bucket \"%s\"; moonkeep run s3.prepare makes it", it->bucket);
+                err_hint(err, "make the bucket \"%s\": moonkeep run s3.prepare --store '%s'",
+                    it->bucket, store_url(&it->object.store));
                 return;
         }
         if (answer->status == 400 && strstr(error->message, "Server Side Encryption") != NULL) {

@@ -287,8 +287,8 @@ state_directories() {
         check_equal "$("${MK[@]}" runs --json)" "[]"
         check_status 0 env MOONKEEP_STATE=mine "${MK[@]}" runs
         check_says "toy.swap"
-        check_status 1 "${MK[@]}" --state s3://bucket/x runs
-        check_says "no driver for s3"
+        check_status 2 "${MK[@]}" --state s4://bucket/x runs
+        check_says "is no kind of store"
 }
 
 hostile_names() {

@@ -41,6 +41,9 @@ test["results are lines of names and values, in units where the name says so"] =
       .. "nothing     -\ntook ms     1.5 s\n")
   t.equal(values.lines({ a = { b = { c = 1 } } }), "a\n  b\n    c  1\n")
   t.equal(values.lines({ blocks = { { name = "x", n = 1 } } }), "blocks\n  x\n    n     1\n    name  x\n")
+  t.equal(values.lines({ list = { "a: 1, 2", "b" }, none = {} }), "list  a: 1, 2\n      b\nnone  -\n")
+  local long = ("x"):rep(50)
+  t.equal(values.lines({ list = { long, long } }), ("list  %s\n      %s\n"):format(long, long))
   t.equal(values.lines("text"), "text\n")
 end
 

@@ -144,7 +144,7 @@ TEST(a_bucket_that_does_not_exist_is_told)
                         err_init(&err);
                         CHECK_ERR(store_suite_try_put(store_of(it), "k", "x", false, &err) < 0, err,
                             ERR_NOT_FOUND, "the bucket does not exist");
-                        CHECK(strstr(err.hint, "-not\"; moonkeep run s3.prepare makes it") != NULL);
+                        CHECK(strstr(err.hint, "moonkeep run s3.prepare --store 's3://") != NULL);
                         CHECK_ERR(store_list(store_of(it), "", false, NULL, NULL, NULL, &err) < 0,
                             err, ERR_NOT_FOUND, "the bucket does not exist");
                         CHECK_ERR(store_remove(store_of(it), "k", NULL, &err) < 0, err,
@@ -249,7 +249,7 @@ TEST(who_may_not_is_told_what_is_missing)
                         setenv("AWS_ACCESS_KEY_ID", server.other_access_key, 1);
                         setenv("AWS_SECRET_ACCESS_KEY", server.other_secret_key, 1);
                         check_refused(
-                            s3_real(&server, ""), ERR_PERMISSION, "this needs s3:PutObject on");
+                            s3_real(&server, ""), ERR_PERMISSION, "needs s3:PutObject on");
                         setenv("AWS_ACCESS_KEY_ID", server.access_key, 1);
                         setenv("AWS_SECRET_ACCESS_KEY", server.secret_key, 1);
                         test_store_end(&server);
