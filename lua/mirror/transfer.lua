@@ -10,9 +10,10 @@ local task = require "task"
 
 local transfer = {}
 
---- An object of this many bytes is large: it takes as much room as this many small ones.
-local LARGE = 8 * 1024 * 1024
-local LARGE_WEIGHT = 8
+--- A large object is sent in parts, several at once: it takes the room of so many small
+--- ones as it has parts of this size, and at most of so many.
+local PART = 8 * 1024 * 1024
+local WEIGHT_MAX = 8
 
 --- Small objects in one job, at most so many bytes together, and how many jobs each
 --- place for one should get in the end, so that all of them end at about the same time.
@@ -203,7 +204,9 @@ end
 local function start(self, group, item)
   local size = item.source.size
   if item.check or size >= BATCH_BYTES then
-    self.flow:start(size >= LARGE and LARGE_WEIGHT or 1, handle_one, self, group, item)
+    -- What the server copies takes no room here.
+    local parts = self.by_server > 0 and 1 or (size + PART - 1) // PART
+    self.flow:start(math.min(WEIGHT_MAX, parts), handle_one, self, group, item)
     return
   end
   table.insert(self.batch, { group = group, item = item })

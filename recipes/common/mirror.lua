@@ -137,7 +137,7 @@ overwritten in the target.  Versioning of the target is the answer to that.]],
     watch = { "boolean", default = false, help = "go on, and copy what changes" },
     interval = { "duration", default = "60s", help = "pause between rounds of --watch" },
     parallel = { "integer", default = 32, range = { 1, 64 },
-      help = "how many small objects are copied at once; one of 8 MiB or more counts as 8" },
+      help = "how many small objects are copied at once; a large one counts as one for each 8 MiB, at most as 8" },
   },
   steps = {
     { "lock", "Lock the target" },
