@@ -88,6 +88,8 @@ check_version(struct object_source *it, const struct http_answer *answer, struct
                 memcpy(it->etag, etag, sizeof(etag));
                 return 0;
         }
+        if (etag[0] == '\0')
+                return wrong_answer("it does not say which version of the object it is of", err);
         return strcmp(it->etag, etag) == 0 ? 0 : was_replaced(err);
 }
 

@@ -113,9 +113,9 @@ TEST(a_part_of_an_object_is_read)
         reads("expect GET /p/k\nexpect-header Range: bytes=150000-215535\n"
               "answer-range 150000-199999/200000\n",
             150000, ALL, 50000);
-        reads("expect GET /p/k\nexpect-header Range: bytes=1000-66535\n"
+        reads("expect GET /p/k\nexpect-header Range: bytes=1000-66535\nheader ETag: v\n"
               "answer-range 1000-66535/200000\n"
-              "expect GET /p/k\nexpect-header Range: bytes=66536-70999\n"
+              "expect GET /p/k\nexpect-header Range: bytes=66536-70999\nheader ETag: v\n"
               "answer-range 66536-70999/200000\n",
             1000, 70000, 70000);
 }
@@ -321,6 +321,13 @@ TEST(an_object_that_is_replaced_is_noticed)
             0, ALL, ERR_IO, "was replaced");
 }
 
+TEST(ranges_of_versions_that_nobody_tells_apart_are_not_joined)
+{
+        cannot_read("expect GET /p/k\nanswer-range 0-65535/131072\n"
+                    "expect GET /p/k\nanswer-range 65536-131071/131072\n",
+            0, ALL, ERR_PROTOCOL, "which version of the object");
+}
+
 TEST(an_object_that_is_removed_meanwhile_is_no_missing_one)
 {
         cannot_read(FIRST "answer-range 0-65535/131072\n"
@@ -360,10 +367,10 @@ TEST(fewer_bytes_than_the_range_are_asked_for_again)
 
         open_object_store("expect GET /p/k\n"
                           "answer-raw \"HTTP/1.1 206 OK\\r\\nContent-Range: bytes 0-3/4\\r\\n"
-                          "Content-Length: 2\\r\\n\\r\\nfo\"\n"
+                          "ETag: v\\r\\nContent-Length: 2\\r\\n\\r\\nfo\"\n"
                           "expect GET /p/k\nexpect-header Range: bytes=2-3\n"
                           "answer-raw \"HTTP/1.1 206 OK\\r\\nContent-Range: bytes 2-3/4\\r\\n"
-                          "Content-Length: 2\\r\\n\\r\\nur\"\n");
+                          "ETag: v\\r\\nContent-Length: 2\\r\\n\\r\\nur\"\n");
         ssize_t got = fetch_object(0, ALL, out, &err);
         CHECK_OK(got < 0, err);
         CHECK(got == 4 && memcmp(out, "four", 4) == 0);
@@ -472,9 +479,9 @@ TEST(survives_the_failure_of_each_allocation)
 {
         char *out = mem_alloc(OUT_MAX, NULL);
 
-        open_object_store("always GET /p/k\nwhen-header Range: bytes=0-65535\n"
+        open_object_store("always GET /p/k\nwhen-header Range: bytes=0-65535\nheader ETag: v\n"
                           "answer-range 0-65535/131072\n"
-                          "always GET /p/k\nwhen-header Range: bytes=65536-131071\n"
+                          "always GET /p/k\nwhen-header Range: bytes=65536-131071\nheader ETag: v\n"
                           "answer-range 65536-131071/131072\n");
         test_each_allocation(open_and_read, out);
         mem_free(out);
