@@ -6,7 +6,6 @@
 #include "loop_internal.h"
 #include "moonkeep/log.h"
 #include "moonkeep/mem.h"
-#include "moonkeep/time.h"
 
 void
 http_request_clear(struct http_request *request)
@@ -118,7 +117,7 @@ on_stall(void *arg)
 {
         struct transfer *transfer = arg;
         int64_t stall_ms = transfer->request.stall_ms;
-        int64_t left = transfer->progress_ms + stall_ms - time_mono_ms();
+        int64_t left = transfer->progress_ms + stall_ms - loop_clock(transfer->loop);
         struct err err;
 
         transfer->stall_timer = 0;
@@ -138,7 +137,8 @@ set_timers(struct transfer *transfer, struct err *err)
         struct loop *loop = transfer->loop;
         const struct http_request *request = &transfer->request;
 
-        transfer->progress_ms = time_mono_ms();
+        loop_is_back(loop);
+        transfer->progress_ms = loop_clock(loop);
         if (request->stall_ms > 0) {
                 transfer->stall_timer =
                     loop_timer(loop, request->stall_ms, on_stall, transfer, err);

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "loop_internal.h"
 #include "moonkeep/mem.h"
-#include "moonkeep/time.h"
 
 void
 http_answer_clear(struct http_answer *answer)
@@ -131,7 +131,7 @@ http_on_header(char *data, size_t size, size_t count, void *arg)
 {
         struct transfer *transfer = arg;
 
-        transfer->progress_ms = time_mono_ms();
+        transfer->progress_ms = loop_clock(transfer->loop);
         if (take_line(transfer, data, size * count, &transfer->err) < 0)
                 return 0;
         return size * count;
@@ -170,7 +170,7 @@ http_on_progress(void *arg, curl_off_t down_all, curl_off_t down, curl_off_t up_
         (void)up_all;
         if (down + up != transfer->moved) {
                 transfer->moved = down + up;
-                transfer->progress_ms = time_mono_ms();
+                transfer->progress_ms = loop_clock(transfer->loop);
         }
         return 0;
 }

@@ -26,7 +26,7 @@ struct transfer {
         uint64_t watch; /* of the token */
         uint64_t stall_timer;
         uint64_t total_timer;
-        int64_t progress_ms; /* when the last byte moved */
+        int64_t progress_ms; /* when the last byte moved, by loop_clock */
         curl_off_t moved;    /* bytes of bodies, both directions */
 
         struct http_answer answer;

@@ -7,6 +7,7 @@
 
 #include "loop_internal.h"
 #include "moonkeep/mem.h"
+#include "moonkeep/time.h"
 
 /* Bound on the watches of one loop: each request has one for its cancel token. */
 #define WATCHES_MAX 65536
@@ -63,6 +64,7 @@ loop_new(struct err *err)
 
         if (loop == NULL)
                 return NULL;
+        loop->looked_ms = time_mono_ms();
         loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (loop->wake_fd < 0) {
                 err_sys(err, "cannot create an event descriptor");
@@ -267,6 +269,23 @@ call_due(struct loop *loop, struct err *err)
         return 0;
 }
 
+int64_t
+loop_clock(const struct loop *loop)
+{
+        return time_mono_ms() - loop->away_ms;
+}
+
+void
+loop_is_back(struct loop *loop)
+{
+        int64_t now = time_mono_ms();
+
+        if (loop->running)
+                return;
+        loop->away_ms += now - loop->looked_ms;
+        loop->looked_ms = now;
+}
+
 int
 loop_run_once(struct loop *loop, int max_wait_ms, struct err *err)
 {
@@ -277,7 +296,12 @@ loop_run_once(struct loop *loop, int max_wait_ms, struct err *err)
                 wait_ms = INT_MAX;
         if (max_wait_ms >= 0 && wait_ms > max_wait_ms)
                 wait_ms = max_wait_ms;
-        if (wait_and_call(loop, (int)wait_ms, err) < 0)
-                return -1;
-        return call_due(loop, err);
+        loop_is_back(loop);
+        loop->running = true;
+        int rc = wait_and_call(loop, (int)wait_ms, err);
+        if (rc == 0)
+                rc = call_due(loop, err);
+        loop->running = false;
+        loop->looked_ms = time_mono_ms();
+        return rc;
 }

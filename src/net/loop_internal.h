@@ -78,6 +78,9 @@ struct sockets {
 };
 
 struct loop {
+        int64_t looked_ms; /* when somebody ran it last */
+        int64_t away_ms;   /* how long nobody did, in all */
+        bool running;
         int wake_fd; /* an eventfd: writing to it is safe in signal handlers */
         uint64_t last_id;
         struct timers timers;
@@ -88,6 +91,15 @@ struct loop {
         struct transfer *transfer_list;
         struct sockets sockets;
 };
+
+/*
+ * loop_clock: milliseconds that the loop was looked after: for stalls, which a
+ * server has to answer for, and not an owner who does something else.
+ */
+int64_t loop_clock(const struct loop *loop);
+
+/* loop_is_back: somebody looks after the loop again, from here on. */
+void loop_is_back(struct loop *loop);
 
 /* timers_run: call what is due. */
 void timers_run(struct loop *loop);
