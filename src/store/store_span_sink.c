@@ -185,16 +185,19 @@ span_sink_free(struct sink *sink)
 {
         struct span_sink *it = (struct span_sink *)sink;
         struct store *inner = it->store->inner;
+        /* A token that is set already is the reason: what is left is removed all the same. */
+        struct cancel *cancel = cancel_is_set(it->cancel) ? NULL : it->cancel;
+        bool works = true;
 
         for (unsigned n = 0; n < it->count; n++) {
                 char name[SPAN_NAME_SIZE];
                 struct piece *piece = &it->pieces[n];
                 sink_free(piece->sink);
                 stream_digest_free(piece->digest);
-                /* Not with the token: it is often the reason. */
-                if (piece->committed && !it->committed &&
+                /* Where one cannot be removed, each more would only take its time. */
+                if (piece->committed && !it->committed && works &&
                     store_span_name(it->key, n, name, NULL) == 0)
-                        (void)inner->ops->remove(inner, name, NULL, NULL);
+                        works = inner->ops->remove(inner, name, cancel, NULL) == 0;
         }
         mem_free(it->pieces);
         sha256_free(it->whole);
