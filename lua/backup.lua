@@ -51,6 +51,11 @@ end
 --- @return table {number, time}
 function Backup:acquire()
   local number = self.lock:acquire()
+  local before = self.lock.before
+  if before then
+    self.ctx:say("run %s on %s did not end: there, moonkeep rollback %s removes what it left", before.run,
+      before.host, before.run)
+  end
   local excludes = self.store:excludes()
   if excludes == false then
     self.ctx:caution("the store \"%s\" knows no create-only writes: nothing keeps another run from "

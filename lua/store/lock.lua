@@ -141,7 +141,8 @@ local function write_new(self, number, text, why)
 end
 
 --- Take the lock.  Raises "locked" when another run holds it.  When it was taken over
---- from a run that did not release it, `took_over` is set.
+--- from a run that did not release it, `took_over` is set; from another than this one,
+--- `before` is what that one wrote: {run, host, ...}.
 --- @return integer its number
 function Lock:acquire()
   -- Until it is taken, a store that cannot be read has nothing to be released.
@@ -156,6 +157,7 @@ function Lock:acquire()
     if ok then
       self.number, self.refused = number + 1, nil
       self.took_over = holder ~= nil and not holder.released
+      self.before = self.took_over and holder.run ~= self.run and holder or nil
       return self.number
     elseif not failure.is(e, "exists") and not failure.is(e, "not_found") then
       error(e, 0)

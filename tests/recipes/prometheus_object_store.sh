@@ -88,9 +88,17 @@ killed() {
         run faulty "AT=$((calls * 2 / 3)) WHEN=before ACTION=kill" backup --skip-head -q
         check_equal "$STATUS" 137
         saying resume 0 moonkeep resume latest --yes
+        # The next run tells of one that was not gone on with.
+        run faulty "AT=$((calls / 3)) WHEN=before ACTION=kill" backup --skip-head -q
+        check_equal "$STATUS" 137
+        local left
+        left=$(newest_run)
+        saying next 0 backup --skip-head
+        check_says "moonkeep rollback $left removes what it left"
+        saying rollback 0 moonkeep rollback "$left" --yes
         saying verify 0 moonkeep verify --store "$STORE" prometheus/main/latest
-        check_equal "$(keys | grep -c 'manifest\.json$')" 2
-        check_equal "$(keys | sed -nE 's|^(prometheus/main/[^/]*/).*|\1|p' | sort -u | wc -l)" 2
+        check_equal "$(keys | grep -c 'manifest\.json$')" 3
+        check_equal "$(keys | sed -nE 's|^(prometheus/main/[^/]*/).*|\1|p' | sort -u | wc -l)" 3
         check_no_secret "$SCRATCH/said" "$STATE"
 }
 
