@@ -19,12 +19,17 @@
 static void
 make_bytes(unsigned char *out, size_t len, uint64_t at, uint64_t seed)
 {
-        for (size_t idx = 0; idx < len; idx++) {
-                uint64_t word = ((at + idx) / 8 + 1) * UINT64_C(0x9e3779b97f4a7c15) + seed;
+        while (len > 0) {
+                uint64_t word = (at / 8 + 1) * UINT64_C(0x9e3779b97f4a7c15) + seed;
+                size_t skip = at % 8;
+                size_t count = 8 - skip < len ? 8 - skip : len;
                 word ^= word >> 29;
                 word *= UINT64_C(0xbf58476d1ce4e5b9);
                 word ^= word >> 32;
-                out[idx] = (unsigned char)(word >> (at + idx) % 8 * 8);
+                memcpy(out, (const unsigned char *)&word + skip, count);
+                out += count;
+                at += count;
+                len -= count;
         }
 }
 
