@@ -122,7 +122,8 @@ typedef void object_done_fn(void *arg, struct http_answer *answer, const struct 
  * sent again when the connection broke or stalled after it was sent, nor after an
  * answer that leaves open what happened (500): err->retryable says so.  One whose
  * answer goes to on_body is not sent again once a byte of it has come.
- * Half as often when there is no connection, and the server has not answered anything yet.
+ * Half as often when there is no connection, or no word, and the server has not answered
+ * anything yet.
  * An attempt that failed while nobody ran the lane's loop does not count.
  * Errors read "cannot DOING "KEY": ..." and say how often it was tried.
  */

@@ -205,7 +205,7 @@ attempts_allowed(const struct object_op *op, const struct err *err)
 {
         struct object_store *it = op->lane->it;
 
-        if (err->code != ERR_NETWORK || op->sent)
+        if (err->code != ERR_TIMEOUT && (err->code != ERR_NETWORK || op->sent))
                 return it->patience.attempts;
         pthread_mutex_lock(&it->lock);
         bool reached = it->reached;

@@ -226,7 +226,7 @@ TEST(what_is_no_answer_of_s3_is_told_in_one_line)
 {
         struct err err;
 
-        start_server("expect DELETE /bucket/p/k\n answer 407 text/html <html><head><title>No "
+        start_server("expect DELETE /bucket/p/k\n answer 418 text/html <html><head><title>No "
                      "entry</title></head><body>" S3_TEST_SECRET "</body></html>\n");
         struct s3_store *it = s3_scripted("");
         err_init(&err);
