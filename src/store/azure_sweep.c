@@ -82,7 +82,6 @@ commit_nothing(struct sweep *sweep, const char *key, struct err *err)
         struct object_request request;
         struct http_answer answer = { 0 };
         struct err why;
-        int rc = 0;
 
         err_init(&why);
         object_request_init(&request, &sweep->it->object, "sweep", "PUT", key);
@@ -91,22 +90,15 @@ commit_nothing(struct sweep *sweep, const char *key, struct err *err)
         object_request_header(&request, MARK, MARK_VALUE);
         request.payload = empty_list;
         request.payload_len = sizeof(empty_list) - 1;
-        if (object_call_on(sweep->lane, &request, sweep->cancel, &answer, &why) < 0) {
-                /* Somebody's, or our own whose answer got lost. */
-                if (why.code == ERR_EXISTS)
-                        return drop_marked(sweep, key, err) < 0 ? -1 : 0;
+        /* ERR_EXISTS: somebody's, or our own whose answer got lost. */
+        if (object_call_on(sweep->lane, &request, sweep->cancel, &answer, &why) < 0 &&
+            why.code != ERR_EXISTS) {
                 if (err != NULL)
                         *err = why;
                 return -1;
         }
-        const char *etag = http_answer_header(&answer, "etag");
-        if (etag == NULL)
-                rc = err_set(
-                    err, ERR_PROTOCOL, "cannot sweep \"%s\": the server tells no ETag", key);
-        else
-                rc = drop(sweep, key, etag, err);
         http_answer_clear(&answer);
-        return rc;
+        return drop_marked(sweep, key, err) < 0 ? -1 : 0;
 }
 
 /* An empty name: a blob that is empty, blocks without a blob, or what a sweep left. */

@@ -116,7 +116,7 @@ read_uncommitted(struct object_upload *upload, struct http_answer *answer, struc
         int rc = 0;
 
         if (root == NULL)
-                return -1;
+                return err_prefix(err, "cannot look for blocks of \"%s\"", upload->key);
         const struct xml *blocks = xml_at(root, "UncommittedBlocks");
         for (const struct xml *at = xml_first(blocks, "Block"); rc == 0 && at != NULL;
              at = xml_next(at, "Block"))
