@@ -59,6 +59,23 @@ local function copied(call, said, told, bytes, began)
   return 0
 end
 
+--- Copy the file, or standard input, to a key.
+--- @param before table|nil of object.source
+--- @return integer bytes
+local function put_once(call, to, key, before)
+  local source <close> = before and stream.from_file(call.args[2]) or stream.from_stdin()
+  local sink <close> = to:create(key, { resume = before ~= nil })
+  return watched(call, before and before.size or 0, function(progress)
+    local counted <close> = stream.counted(source, progress)
+    local count = stream.copy(counted, sink, progress)
+    if before then
+      object.unchanged(call, before)
+    end
+    stream.commit(sink)
+    return count
+  end)
+end
+
 --- Copy a file, or standard input, into a store.
 function commands.put(call)
   local file = call.args[2]
@@ -69,17 +86,15 @@ function commands.put(call)
     text.err("moonkeep: reads the terminal, until Ctrl-D\n")
   end
   local began = clock.mono()
-  local source <close> = before and stream.from_file(file) or stream.from_stdin()
-  local sink <close> = to:create(key, { resume = before ~= nil })
-  local bytes = watched(call, before and before.size or 0, function(progress)
-    local counted <close> = stream.counted(source, progress)
-    local count = stream.copy(counted, sink, progress)
-    if before then
-      object.unchanged(call, before)
+  local ok, bytes = pcall(put_once, call, to, key, before)
+  if not ok then
+    local e = failure.of(bytes)
+    if before == nil or e.code ~= "io" or not e.retryable then
+      error(e, 0)
     end
-    stream.commit(sink)
-    return count
-  end)
+    -- The interrupted upload was of a longer file: it is gone now, and this one begins anew.
+    bytes = put_once(call, to, key, before)
+  end
   return copied(call, ("put %s into %s"):format(key, to.place), { key = key, store = to.place },
     bytes, began)
 end
