@@ -29,7 +29,7 @@ function uploads.list(store, max)
       end
       local ok, began = pcall(clock.parse, xml.text(upload, "Initiated") or "")
       table.insert(found, { key = key:sub(#prefix + 1), id = id, began = ok and began or nil,
-        age = ok and now - began or nil })
+        age = ok and math.max(now - began, 0) or nil })
     end
     local marker, id_marker = xml.text(document, "NextKeyMarker"), xml.text(document, "NextUploadIdMarker")
     local more = xml.text(document, "IsTruncated") == "true"
