@@ -133,18 +133,23 @@ give_turn(struct azure_creds *creds)
         (void)!write(creds->turn, &one, sizeof(one));
 }
 
-/* Nobody answered at the machine's address: there is no identity, and nothing else was set. */
+/*
+ * The machine has no identity: nobody answered at that address, or somebody who is not
+ * Azure.  Nothing else was set, or it was asked last.
+ */
 static void
 explain(const struct azure_creds *creds, struct err *err)
 {
-        char why[sizeof(err->msg)];
+        struct err why;
 
-        if (creds->identity.kind != AZURE_MACHINE || err == NULL ||
-            (err->code != ERR_NETWORK && err->code != ERR_TIMEOUT))
+        if (creds->identity.kind != AZURE_MACHINE || err == NULL || *err->hint != '\0' ||
+            (err->code != ERR_NETWORK && err->code != ERR_TIMEOUT && err->code != ERR_CREDENTIALS))
                 return;
-        memcpy(why, err->msg, sizeof(why));
+        why = *err;
         err_set(err, ERR_CREDENTIALS, "no credentials: looked in %s and asked the machine: %s",
-            creds->looked, why);
+            creds->looked, why.msg);
+        err->http = why.http;
+        err->retryable = why.code == ERR_CREDENTIALS && why.retryable;
         err_hint(err, "set AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or "
                       "AZURE_STORAGE_CONNECTION_STRING, or give the pod or machine an identity");
 }

@@ -167,8 +167,9 @@ azure_failure(const struct azure_store *it, const struct object_request *request
         if (is_code(error, "ContainerNotFound")) {
                 azure_tell(err, answer, &(struct azure_error){ .code = "ContainerNotFound" },
                     ERR_NOT_FOUND, false, "the container does not exist");
-                err_hint(err, "there is no container \"%s\" in the account \"%s\"", it->container,
-                    it->account);
+                err_hint(err,
+                    "make the container \"%s\" in the account \"%s\", or is another one meant?",
+                    it->container, it->account);
                 return;
         }
         for (size_t idx = 0; idx < sizeof(errors) / sizeof(errors[0]); idx++) {
