@@ -141,7 +141,9 @@ read_endpoint(struct azure_store *it, struct url_option *options, struct err *er
         if (it->endpoint == NULL) {
                 if (err != NULL && err->code == ERR_INVALID)
                         err->code = ERR_USAGE;
-                return err_prefix(err, "cannot open a store: its endpoint");
+                err_prefix(err, "cannot open a store: its endpoint");
+                return err_hint(
+                    err, "an endpoint is written https://HOST or https://HOST:PORT/ACCOUNT");
         }
         if (azure_creds_kind(it->creds) != AZURE_AUTH_KEY &&
             !azure_endpoint_keeps_secrets(it->endpoint))
@@ -152,28 +154,6 @@ read_endpoint(struct azure_store *it, struct url_option *options, struct err *er
         struct url_option *endpoint = options;
         mem_free(endpoint->value);
         endpoint->value = NULL;
-        return 0;
-}
-
-/* How it is talked to. */
-static int
-read_connection(struct object_store *it, const struct url_option *options, struct err *err)
-{
-        const char *ca_file = url_options_get(options, "ca_file");
-        uint64_t connections = it->connections, attempts = it->patience.attempts;
-        uint64_t stall_s = 0;
-
-        if (url_options_number(
-                options, "connections", 1, OBJECT_CONNECTIONS_MAX, &connections, err) < 0 ||
-            url_options_number(options, "attempts", 1, 100, &attempts, err) < 0 ||
-            url_options_number(options, "stall", 1, 3600, &stall_s, err) < 0)
-                return -1;
-        if (ca_file != NULL && (it->ca_file = mem_strdup(ca_file, err)) == NULL)
-                return -1;
-        it->connections = (unsigned)connections;
-        it->patience.attempts = (unsigned)attempts;
-        if (stall_s > 0)
-                it->patience.stall_ms = (int64_t)stall_s * 1000;
         return 0;
 }
 
@@ -252,7 +232,8 @@ azure_options_read(struct azure_store *it, const struct url *url, struct err *er
                 goto done;
         }
         if (read_endpoint(it, options, err) == 0 &&
-            read_connection(&it->object, options, err) == 0 &&
+            object_connection(&it->object, options, url_options_get(options, "ca_file"), err) ==
+                0 &&
             azure_options_writing(it, options, err) == 0)
                 rc = name_store(it, options, err);
 done:

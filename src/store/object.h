@@ -65,6 +65,14 @@ int object_store_init(
     struct object_store *it, const struct object_dialect *dialect, char *prefix, struct err *err);
 void object_store_clear(struct object_store *it);
 
+/*
+ * object_connection: how it is talked to, from the options of the URL that
+ * both dialects have: connections, attempts, stall.  ca_file may be NULL.
+ */
+struct url_option;
+int object_connection(struct object_store *it, const struct url_option *options,
+    const char *ca_file, struct err *err);
+
 /* Requests. */
 
 struct object_request {

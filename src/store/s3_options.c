@@ -139,28 +139,6 @@ read_place(struct s3_store *it, struct url_option *options, struct err *err)
         return read_region(it, url_options_get(options, "region"), err);
 }
 
-/* How it is talked to. */
-static int
-read_connection(
-    struct object_store *it, const struct url_option *options, const char *ca_file, struct err *err)
-{
-        uint64_t connections = it->connections, attempts = it->patience.attempts;
-        uint64_t stall_s = 0;
-
-        if (url_options_number(
-                options, "connections", 1, OBJECT_CONNECTIONS_MAX, &connections, err) < 0 ||
-            url_options_number(options, "attempts", 1, 100, &attempts, err) < 0 ||
-            url_options_number(options, "stall", 1, 3600, &stall_s, err) < 0)
-                return -1;
-        if (ca_file != NULL && (it->ca_file = mem_strdup(ca_file, err)) == NULL)
-                return -1;
-        it->connections = (unsigned)connections;
-        it->patience.attempts = (unsigned)attempts;
-        if (stall_s > 0)
-                it->patience.stall_ms = (int64_t)stall_s * 1000;
-        return 0;
-}
-
 /* The names. */
 
 /* "s3://bucket/prefix" */
@@ -233,7 +211,7 @@ s3_options_read(struct s3_store *it, const struct url *url, struct err *err)
         const char *ca_file =
             opts.ca_file != NULL ? opts.ca_file : aws_creds_setting(it->creds, "ca_bundle");
         if (read_place(it, options, err) < 0 ||
-            read_connection(&it->object, options, ca_file, err) < 0 ||
+            object_connection(&it->object, options, ca_file, err) < 0 ||
             s3_options_writing(it, options, err) < 0 || name_store(it, options, err) < 0)
                 goto done;
         rc = 0;
