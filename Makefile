@@ -161,7 +161,7 @@ $(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OBJ) $(OUT)/obj/gen/scripts.o
 ## make demo       a real Prometheus backed up, destroyed, restored and compared
 ## make test       install what tests need, build, run them all; TESTS="PATTERN..." some
 ## make check      layers, format, linters, generated docs; what is not installed is skipped
-## make bench      speed and memory beside tar and zstd
+## make bench      speed and memory beside tar, zstd, aws, rclone and s3cmd
 ## make fuzz       each fuzzer for FUZZ_SECONDS (20)
 .PHONY: deps demo test check bench fuzz format install clean
 deps:
