@@ -325,7 +325,7 @@ TEST(what_the_endpoint_says_is_told_in_one_line_and_redacted)
 TEST(passing_failures_are_tried_again)
 {
         static const struct {
-                int kind;
+                enum azure_identity_kind kind;
                 const char *script;
         } cases[] = {
                 { AZURE_CLIENT_SECRET, "expect POST /t/oauth2/v2.0/token\nanswer 503 text/plain x\n"

@@ -7,6 +7,9 @@
  */
 #include "harness/s3_test.h"
 
+/* No query, no header. */
+static const struct store_pair no_pair;
+
 #define MIB ((size_t)1024 * 1024)
 
 static const char *const servers[] = { "radosgw", "swift" };
@@ -50,7 +53,7 @@ check_bytes(struct s3_store *it, const char *key, size_t size, unsigned seed)
         while ((got = source_read(src, chunk, STREAM_CHUNK, &err)) > 0) {
                 for (size_t idx = 0; idx < (size_t)got; idx++, at++) {
                         if (chunk[idx] != (char)(seed + at / 251 + at))
-                                CHECK(!"the same bytes");
+                                CHECK(false); /* not the same bytes */
                 }
         }
         CHECK_OK(got, err);
@@ -365,14 +368,12 @@ TEST(classes_and_tags_are_kept)
         static const char *const keys[] = { "k", "parts" };
         for (size_t idx = 0; idx < 2; idx++) {
                 CHECK_OK(call(it, "GET", keys[idx], (struct store_pair){ .name = "tagging" },
-                             (struct store_pair){ NULL }, &answer, &err),
+                             no_pair, &answer, &err),
                     err);
                 CHECK(strstr(answer.body.data, "<Key>team</Key><Value>ops</Value>") != NULL);
                 CHECK(strstr(answer.body.data, "<Key>env</Key><Value>a b+</Value>") != NULL);
                 store_answer_clear(&answer);
-                CHECK_OK(call(it, "HEAD", keys[idx], (struct store_pair){ NULL },
-                             (struct store_pair){ NULL }, &answer, &err),
-                    err);
+                CHECK_OK(call(it, "HEAD", keys[idx], no_pair, no_pair, &answer, &err), err);
                 CHECK(strstr(answer.headers, "x-amz-storage-class: STANDARD_IA\n") != NULL);
                 store_answer_clear(&answer);
         }
@@ -416,9 +417,7 @@ check_encrypted(const struct test_store *server, const char *options, const char
         CHECK_INT(stat_of(it, "parts").size, 17 * MIB);
         store_suite_list(store_of(it), "", false, "k parts");
         if (header != NULL) {
-                CHECK_OK(call(it, "HEAD", "parts", (struct store_pair){ NULL },
-                             (struct store_pair){ NULL }, &answer, &err),
-                    err);
+                CHECK_OK(call(it, "HEAD", "parts", no_pair, no_pair, &answer, &err), err);
                 CHECK(strstr(answer.headers, header) != NULL);
                 store_answer_clear(&answer);
         }
@@ -480,14 +479,12 @@ unlock(struct s3_store *it, const char *key)
         struct err err;
         char version[128];
 
-        CHECK_OK(call(it, "HEAD", key, (struct store_pair){ NULL }, (struct store_pair){ NULL },
-                     &answer, &err),
-            err);
+        CHECK_OK(call(it, "HEAD", key, no_pair, no_pair, &answer, &err), err);
         const char *at = strstr(answer.headers, "x-amz-version-id: ");
         CHECK(at != NULL && sscanf(at, "x-amz-version-id: %127s", version) == 1);
         store_answer_clear(&answer);
         CHECK(call(it, "DELETE", key, (struct store_pair){ .name = "versionId", .value = version },
-                  (struct store_pair){ NULL }, &answer, &err) < 0);
+                  no_pair, &answer, &err) < 0);
         CHECK_INT(err.code, ERR_PERMISSION);
         say(it, "DELETE", key, (struct store_pair){ .name = "versionId", .value = version },
             (struct store_pair){ .name = "x-amz-bypass-governance-retention", .value = "true" });
@@ -504,20 +501,20 @@ TEST(what_is_to_be_retained_is_locked)
         snprintf(url, sizeof(url), "s3://%s-lock?endpoint=%s&retain=1&tags=a=b", server.bucket,
             server.endpoint);
         struct s3_store *it = s3_store_of(url);
-        say(it, "PUT", NULL, (struct store_pair){ NULL },
+        say(it, "PUT", NULL, no_pair,
             (struct store_pair){ .name = "x-amz-bucket-object-lock-enabled", .value = "true" });
         store_suite_put(store_of(it), "k", "text");
         put_bytes(it, "parts", 9 * MIB, 1);
         static const char *const keys[] = { "k", "parts" };
         for (size_t idx = 0; idx < 2; idx++) {
                 CHECK_OK(call(it, "GET", keys[idx], (struct store_pair){ .name = "retention" },
-                             (struct store_pair){ NULL }, &answer, &err),
+                             no_pair, &answer, &err),
                     err);
                 CHECK(strstr(answer.body.data, "<Mode>GOVERNANCE</Mode>") != NULL);
                 store_answer_clear(&answer);
                 unlock(it, keys[idx]);
         }
-        say(it, "DELETE", NULL, (struct store_pair){ NULL }, (struct store_pair){ NULL });
+        say(it, "DELETE", NULL, no_pair, no_pair);
         store_free(store_of(it));
         test_store_end(&server);
 }
