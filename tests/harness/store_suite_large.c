@@ -291,9 +291,11 @@ a_sweep_removes_what_a_killed_writer_left(struct store *store)
         CHECK(removed <= 1);
         CHECK_OK(store_sweep(store, "b/", &removed, NULL, &err), err);
         CHECK_INT(removed, 1);
-        CHECK_OK(store_sweep(store, "", NULL, NULL, &err), err);
-        CHECK_OK(store_sweep(store, "", &removed, NULL, &err), err);
-        CHECK_INT(removed, 0);
+        /* What the dead one had sent before may arrive behind a sweep; then it is over. */
+        for (int tries = 0; removed > 0; tries++) {
+                CHECK(tries < 10);
+                CHECK_OK(store_sweep(store, "", &removed, NULL, &err), err);
+        }
         store_suite_list(store, "", false, "a/k");
         store_suite_get(store, "a/k", "old");
 }
