@@ -33,6 +33,10 @@ gpg_test(const char *args, const void *data, size_t len, struct buf *out)
 static inline void
 gpg_test_needed(void)
 {
+        const char *sanitizer = getenv("SANITIZER");
+
+        if (sanitizer != NULL && strcmp(sanitizer, "thread") == 0)
+                SKIP("one thread, and a process for each message: slow under ThreadSanitizer");
         if (system("gpg --version >/dev/null 2>&1") != 0)
                 SKIP("gpg is not installed");
 }

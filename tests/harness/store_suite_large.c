@@ -101,7 +101,7 @@ check_range(struct store *store, const char *key, uint64_t offset, uint64_t leng
 static void
 an_object_of_several_parts_is_read_as_it_was_written(struct store *store)
 {
-        struct store_stat stat, made;
+        struct store_stat stat, made = { 0 };
         struct err err;
         unsigned char chunk[65521];
 
