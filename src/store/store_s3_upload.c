@@ -211,12 +211,12 @@ done:
 }
 
 static int
-longer_before(const struct object_upload *upload, struct err *err)
+other_before(const struct object_upload *upload, const struct err *why, struct err *err)
 {
         err_set(err, ERR_IO,
-            "cannot write \"%s%s\": the interrupted upload that was gone on with had more parts; "
-            "it is removed now",
-            upload->it->prefix, upload->key);
+            "cannot write \"%s%s\": the interrupted upload that was gone on with has other parts "
+            "than these, and is removed now (%s)",
+            upload->it->prefix, upload->key, why->msg);
         if (err != NULL)
                 err->retryable = true;
         return -1;
@@ -244,9 +244,13 @@ s3_complete(
         if (open && s3_head(upload->it, lane, upload->key, &stat, cancel, NULL) == 0 &&
             is_this(upload, &stat))
                 return compare(upload, &stat, err) < 0 ? -1 : s3_finish(lane, upload, cancel, err);
-        /* Some servers (radosgw) want all parts that they have, those of an earlier writer, too. */
-        if (why.http == 400 && upload->known_count > upload->count)
-                return longer_before(upload, err);
+        /*
+         * What an earlier writer had on its way may have arrived after the parts
+         * were listed: in the place of one, or behind them, and some servers
+         * (radosgw) want all parts that they have.
+         */
+        if (why.http == 400 && upload->resumed)
+                return other_before(upload, &why, err);
         if (err != NULL)
                 *err = why;
         return -1;

@@ -338,7 +338,7 @@ TEST(parts_that_are_too_many_for_the_server_mean_once_more)
 {
         struct err err = check_failure(FOUND LIST_PARTS LISTED(KNOWN(4, 4, MD5_1))
                                            PARTS COMPLETE ERROR(400, "InvalidPart") ABORT,
-            &resume, ERR_IO, "had more parts; it is removed now");
+            &resume, ERR_IO, "has other parts than these, and is removed now");
         CHECK(err.retryable);
 }
 
