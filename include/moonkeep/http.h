@@ -11,6 +11,7 @@
 #include "moonkeep/buf.h"
 #include "moonkeep/cancel.h"
 #include "moonkeep/err.h"
+#include "moonkeep/http_route.h"
 #include "moonkeep/loop.h"
 #include "moonkeep/secret.h"
 
@@ -29,6 +30,13 @@ struct http_answer;
  */
 typedef int http_body_fn(
     void *arg, const struct http_answer *answer, const char *data, size_t len, struct err *err);
+
+/*
+ * Makes the connection of a request in place of libcurl: returns a connected
+ * stream socket, which is libcurl's from then on, or -1.  Called on the loop's
+ * thread, and so must not wait; used for this one request only.
+ */
+typedef int http_dial_fn(void *arg, struct err *err);
 
 struct http_request {
         char *method; /* "GET" */
@@ -52,6 +60,9 @@ struct http_request {
         const char *ca_option; /* a literal: how the user names a CA, "--ca-file" if NULL */
         char *unix_socket;     /* or NULL */
         bool no_proxy;         /* whatever the environment says: metadata of a cloud's machine */
+        struct http_route *route; /* referenced; or NULL */
+        http_dial_fn *dial;       /* or NULL */
+        void *dial_arg;
 };
 
 /* Bound on the headers of an answer, in bytes over all lines. */
