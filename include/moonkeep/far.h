@@ -24,11 +24,13 @@ struct far_host_ops {
         const char *name; /* "pod", "ssh", "process" */
         /*
          * Start argv (NULL-terminated, passed as it is, no shell), with stdin,
-         * stdout and stderr.  Blocks until it runs, or is known not to:
+         * stdout and stderr.  Blocks until it is under way, or known not to be:
          * ERR_NOT_FOUND where the far end has no such program, pod or container.
+         * Where the far end says only later that it could not start it (a pod
+         * does), that is the error of next.
          */
-        struct far *(*open)(struct far_host *host, const char *const *argv, struct cancel *cancel,
-            struct err *err);
+        struct far *(*open)(
+            struct far_host *host, const char *const *argv, struct cancel *cancel, struct err *err);
         void (*free)(struct far_host *host);
 };
 
@@ -39,14 +41,14 @@ struct far_host {
 };
 
 /* far_host_init: one reference; copies label. */
-int far_host_init(struct far_host *host, const struct far_host_ops *ops, const char *label,
-    struct err *err);
+int far_host_init(
+    struct far_host *host, const struct far_host_ops *ops, const char *label, struct err *err);
 struct far_host *far_host_ref(struct far_host *host);
 void far_host_unref(struct far_host *host);
 
 /* far_open: start a command there. */
-struct far *far_open(struct far_host *host, const char *const *argv, struct cancel *cancel,
-    struct err *err);
+struct far *far_open(
+    struct far_host *host, const char *const *argv, struct cancel *cancel, struct err *err);
 
 enum far_kind {
         FAR_NOTHING, /* wait_ms passed */
@@ -75,6 +77,12 @@ struct far_ops {
         int (*send)(struct far *far, const void *data, size_t len, struct err *err);
         /* End of its standard input, where the transport has that; NULL: it has not. */
         int (*end_input)(struct far *far, struct err *err);
+        /*
+         * From now on, while fd (borrowed; -1: none) is readable, a next that would
+         * wait returns FAR_NOTHING at once: for a thread that carries bytes between
+         * both.  NULL: cannot.
+         */
+        void (*wake_on)(struct far *far, int fd);
         /* End the connection, and with it the command where the transport does that. */
         void (*free)(struct far *far);
 };
