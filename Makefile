@@ -36,7 +36,7 @@ HARDEN   := -fPIE
 endif
 
 # These build nothing themselves, or install first and call make again.
-LIGHT    := help clean deps format demo test check bench fuzz install
+LIGHT    := help clean deps format demo test check bench e2e fuzz install
 ifneq ($(filter-out $(LIGHT),$(or $(MAKECMDGOALS),all)),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>&1)
 ifneq ($(.SHELLSTATUS),0)
@@ -161,9 +161,10 @@ $(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OBJ) $(OUT)/obj/gen/scripts.o
 ## make demo       a real Prometheus backed up, destroyed, restored and compared
 ## make test       install what tests need, build, run them all; TESTS="PATTERN..." some
 ## make check      layers, format, linters, generated docs; what is not installed is skipped
+## make e2e        tests on the cluster that KUBECONFIG names, in namespaces of their own
 ## make bench      speed and memory beside tar, zstd, aws, rclone and s3cmd
 ## make fuzz       each fuzzer for FUZZ_SECONDS (20)
-.PHONY: deps demo test check bench fuzz format install clean
+.PHONY: deps demo test check e2e bench fuzz format install clean
 deps:
 	@scripts/bootstrap build
 
@@ -181,6 +182,10 @@ test:
 
 check:
 	@scripts/check
+
+e2e: deps
+	@$(SUBMAKE) all
+	@scripts/e2e $(TESTS)
 
 bench: deps
 	@$(SUBMAKE) all test-programs
