@@ -1,10 +1,10 @@
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "azure.h"
 #include "azure_endpoint.h"
-#include "moonkeep/encode.h"
 #include "moonkeep/mem.h"
 
 static const struct url_option known[] = { { "endpoint", NULL }, { "ca_file", NULL },
@@ -54,42 +54,12 @@ check_container(const char *name, size_t len, struct err *err)
                              "container has 3 to 63 lower-case letters, digits and \"-\"");
 }
 
-/* "a/b" as a prefix of keys, "a/b/". */
-static char *
-read_prefix(const char *path, struct err *err)
+static const char *
+check_part(const char *part, size_t len)
 {
-        struct buf out;
-
-        buf_init(&out, STORE_KEY_MAX);
-        path += strspn(path, "/");
-        while (*path != '\0') {
-                size_t len = strcspn(path, "/");
-                if (len == 0 || path[len - 1] == '.') {
-                        refused(err, "the prefix of its URL has a part that is empty or ends "
-                                     "with \".\"");
-                        goto fail;
-                }
-                for (size_t idx = 0; idx < len; idx++) {
-                        if (iscntrl((unsigned char)path[idx]) || path[idx] == '\\') {
-                                refused(err, "the prefix of its URL has \"\\\" or a control "
-                                             "character in it");
-                                goto fail;
-                        }
-                }
-                if (buf_add(&out, path, len, err) < 0 || buf_add(&out, "/", 1, err) < 0) {
-                        if (err != NULL && err->code == ERR_TOO_BIG)
-                                refused(err, "the prefix of its URL is too long");
-                        goto fail;
-                }
-                path += len + (path[len] == '/');
-        }
-        if (out.data == NULL)
-                return mem_strdup("", err);
-        return buf_detach(&out, err);
-
-fail:
-        buf_free(&out);
-        return NULL;
+        if (part[len - 1] == '.')
+                return "has a part that ends with \".\"";
+        return memchr(part, '\\', len) != NULL ? "has a \"\\\"" : NULL;
 }
 
 static int
@@ -105,7 +75,7 @@ read_names(struct azure_store *it, const struct url *url, struct err *err)
         if (it->container == NULL)
                 return -1;
         mem_free(it->object.prefix);
-        it->object.prefix = read_prefix(path + len, err);
+        it->object.prefix = object_prefix(path + len, check_part, err);
         return it->object.prefix != NULL ? 0 : -1;
 }
 
@@ -159,35 +129,18 @@ read_endpoint(struct azure_store *it, struct url_option *options, struct err *er
 
 /* The names. */
 
-/* "azure://account/container/prefix" and options. */
-static char *
-name_with(const struct azure_store *it, const struct url_option *options, struct err *err)
-{
-        const char *prefix = it->object.prefix;
-        struct buf out;
-
-        buf_init(&out, 8 * STORE_KEY_MAX + 4 * URL_MAX);
-        if (buf_addf(&out, err, "azure://%s/%s", it->account, it->container) < 0 ||
-            (*prefix != '\0' && (buf_addstr(&out, "/", err) < 0 ||
-                                    url_encode(prefix, strlen(prefix) - 1, 1, &out, err) < 0)) ||
-            url_options_write(options, &out, err) < 0) {
-                buf_free(&out);
-                return NULL;
-        }
-        return buf_detach(&out, err);
-}
-
 static int
 name_store(struct azure_store *it, const struct url_option *options, struct err *err)
 {
         /* The first option is the endpoint, and the only one that says where. */
         const struct url_option where[] = { options[0], { NULL, NULL } };
+        struct store *store = &it->object.store;
+        char base[144];
 
-        it->object.store.url = name_with(it, options, err);
-        if (it->object.store.url == NULL)
-                return -1;
-        it->object.store.place = name_with(it, where, err);
-        return it->object.store.place != NULL ? 0 : -1;
+        snprintf(base, sizeof(base), "azure://%s/%s", it->account, it->container);
+        store->url = object_name(&it->object, base, options, err);
+        store->place = store->url != NULL ? object_name(&it->object, base, where, err) : NULL;
+        return store->place != NULL ? 0 : -1;
 }
 
 /* A SAS with its URL is what the portal shows, and people paste. */

@@ -66,10 +66,21 @@ int object_store_init(
 void object_store_clear(struct object_store *it);
 
 /*
+ * object_prefix: the path of a URL, "/a/b/", as a prefix of keys, "a/b/".  check
+ * says what a part of it must not be, or NULL.  ERR_USAGE; the result is the caller's.
+ */
+typedef const char *object_part_fn(const char *part, size_t len);
+char *object_prefix(const char *path, object_part_fn *check, struct err *err);
+
+struct url_option;
+/* object_name: "s3://bucket" (base), the store's prefix, and options: a URL, the caller's. */
+char *object_name(const struct object_store *it, const char *base, const struct url_option *options,
+    struct err *err);
+
+/*
  * object_connection: how it is talked to, from the options of the URL that
  * both dialects have: connections, attempts, stall.  ca_file may be NULL.
  */
-struct url_option;
 int object_connection(struct object_store *it, const struct url_option *options,
     const char *ca_file, struct err *err);
 

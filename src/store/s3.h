@@ -50,7 +50,6 @@ struct s3_store {
         struct object_store object; /* first: it is cast */
         struct aws_creds *creds;
         char *bucket;
-        char *place;    /* "s3://bucket/prefix", for messages */
         char *endpoint; /* "http://127.0.0.1:9000"; NULL: AWS, wherever the region is */
         bool virtual_hosted;
         bool dualstack, fips;

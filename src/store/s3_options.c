@@ -1,7 +1,7 @@
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "moonkeep/encode.h"
 #include "moonkeep/mem.h"
 #include "s3.h"
 #include "url_options.h"
@@ -44,41 +44,18 @@ check_bucket(const struct url *url, struct err *err)
                              "lower-case letters, digits, \"-\" and \".\"");
 }
 
+static const char *
+check_part(const char *part, size_t len)
+{
+        bool dots = (len == 1 && part[0] == '.') || (len == 2 && memcmp(part, "..", 2) == 0);
+
+        return dots ? "has a \".\" or \"..\" part" : NULL;
+}
+
 char *
 s3_prefix(const char *path, struct err *err)
 {
-        struct buf out;
-
-        buf_init(&out, STORE_KEY_MAX);
-        path += strspn(path, "/");
-        while (*path != '\0') {
-                size_t len = strcspn(path, "/");
-                bool dots =
-                    (len == 1 && path[0] == '.') || (len == 2 && memcmp(path, "..", 2) == 0);
-                if (len == 0 || dots) {
-                        refused(err, "the prefix of its URL has an empty, \".\" or \"..\" part");
-                        goto fail;
-                }
-                for (size_t idx = 0; idx < len; idx++) {
-                        if (iscntrl((unsigned char)path[idx])) {
-                                refused(err, "the prefix of its URL has a control character");
-                                goto fail;
-                        }
-                }
-                if (buf_add(&out, path, len, err) < 0 || buf_add(&out, "/", 1, err) < 0) {
-                        if (err != NULL && err->code == ERR_TOO_BIG)
-                                refused(err, "the prefix of its URL is too long");
-                        goto fail;
-                }
-                path += len + (path[len] == '/');
-        }
-        if (out.data == NULL)
-                return mem_strdup("", err);
-        return buf_detach(&out, err);
-
-fail:
-        buf_free(&out);
-        return NULL;
+        return object_prefix(path, check_part, err);
 }
 
 /* Where it is. */
@@ -141,50 +118,17 @@ read_place(struct s3_store *it, struct url_option *options, struct err *err)
 
 /* The names. */
 
-/* "s3://bucket/prefix" */
-static char *
-name_place(const struct s3_store *it, struct err *err)
-{
-        const char *prefix = it->object.prefix;
-        struct buf out;
-
-        buf_init(&out, 8 * STORE_KEY_MAX);
-        if (buf_addf(&out, err, "s3://%s", it->bucket) < 0)
-                goto fail;
-        if (*prefix != '\0' && (buf_addstr(&out, "/", err) < 0 ||
-                                   url_encode(prefix, strlen(prefix) - 1, 1, &out, err) < 0))
-                goto fail;
-        return buf_detach(&out, err);
-
-fail:
-        buf_free(&out);
-        return NULL;
-}
-
-static char *
-with_options(const char *place, const struct url_option *options, struct err *err)
-{
-        struct buf out;
-
-        buf_init(&out, 4 * URL_MAX);
-        if (buf_addstr(&out, place, err) < 0 || url_options_write(options, &out, err) < 0) {
-                buf_free(&out);
-                return NULL;
-        }
-        return buf_detach(&out, err);
-}
-
 static int
 name_store(struct s3_store *it, const struct url_option *options, struct err *err)
 {
         const struct url_option where[] = { { "endpoint", it->endpoint }, { NULL, NULL } };
+        struct store *store = &it->object.store;
+        char base[80];
 
-        it->place = name_place(it, err);
-        if (it->place == NULL)
-                return -1;
-        it->object.store.url = with_options(it->place, options, err);
-        it->object.store.place = with_options(it->place, where, err);
-        return it->object.store.url != NULL && it->object.store.place != NULL ? 0 : -1;
+        snprintf(base, sizeof(base), "s3://%s", it->bucket);
+        store->url = object_name(&it->object, base, options, err);
+        store->place = store->url != NULL ? object_name(&it->object, base, where, err) : NULL;
+        return store->place != NULL ? 0 : -1;
 }
 
 int

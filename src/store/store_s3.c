@@ -195,7 +195,6 @@ s3_free(struct store *store)
         object_store_clear(&it->object);
         aws_creds_free(it->creds);
         mem_free(it->bucket);
-        mem_free(it->place);
         mem_free(it->endpoint);
         mem_free(it->writing.class);
         mem_free(it->writing.sse);
