@@ -107,7 +107,7 @@ TEST(what_names_no_store_is_explained)
                 { "azure://account/container/a//b", "has an empty part" },
                 { "azure://account/container/a/../b", "has a part that ends" },
                 { "azure://account/container/a./b", "has a part that ends" },
-                { "azure://account/container/a%5Cb", "control character" },
+                { "azure://account/container/a%5Cb", "has a \"\\\"" },
                 { "azure://account/container/a%0Ab", "control character" },
                 { "azure://account/container?sv=1&sig=hunter2", "has a SAS in it" },
                 { "azure://account/container?region=x", "unknown option \"region\"" },
