@@ -27,7 +27,7 @@ function ui.new(options)
   end
   return setmetatable({
     options = options, fd = fd, mute = mute, warnings = {},
-    terminal = text.is_terminal(fd), colours = text.has_colour(fd),
+    terminal = text.is_terminal(fd), colours = text.has_colour(fd), under_way = 0,
   }, Ui)
 end
 
@@ -88,7 +88,13 @@ end
 
 function show.step_start(self, event)
   self:line(title(self, event.step, event.key))
-  start_live(self)
+  self.under_way = self.under_way + 1
+  if self.under_way == 1 then
+    self.several = false
+    start_live(self)
+  else
+    self.several = true
+  end
 end
 
 function show.step_replayed(self, event)
@@ -96,18 +102,23 @@ function show.step_replayed(self, event)
   self:line("      done before")
 end
 
+--- Of several turns at once, the end says which one; the live line is that of all.
+local function end_of_step(self, event, colour, word, preposition)
+  self.under_way = self.under_way - 1
+  local said = self.under_way == 0 and stop_live(self) or ""
+  self:line(("      %s%s %s %s%s"):format(self.several and event.key and text.safe(event.key) .. " " or "",
+    self:colour(colour, word), preposition, words.duration(event.ms), said ~= "" and ", " .. said or ""))
+end
+
 function show.step_done(self, event)
-  local said = stop_live(self)
-  self:line(("      %s in %s%s"):format(
-    self:colour("green", event.adopted and "taken over" or "done"),
-    words.duration(event.ms), said ~= "" and ", " .. said or ""))
+  end_of_step(self, event, "green", event.adopted and "taken over" or "done", "in")
 end
 
 function show.step_fail(self, event)
-  stop_live(self)
-  self:line(("      %s after %s"):format(
-    self:colour("red", event.error.code == "cancelled" and "cancelled" or "failed"),
-    words.duration(event.ms)))
+  if self.under_way == 1 then
+    stop_live(self)
+  end
+  end_of_step(self, event, "red", event.error.code == "cancelled" and "cancelled" or "failed", "after")
 end
 
 function show.say(self, event)

@@ -1,35 +1,28 @@
 --- ctx: what a recipe's run(ctx, p) calls.  docs/design/durable-steps.md states
---- the state machine and its invariants; the numbers below are those of that page.
+--- the state machine and its invariants; the numbers below, and in recipe/step.lua,
+--- are those of that page.
 
 local clock = require "clock"
 local effect = require "effect"
 local failure = require "failure"
-local json = require "json"
 local os_ = require "_os"
 local replay = require "recipe.replay"
 local secret = require "secret"
-local task = require "task"
+local step = require "recipe.step"
 
 local context = {}
-
---- How long a final step may take: a cancel waits for it.
-local FINAL_MS = 15 * 60000
 
 local Context = {}
 Context.__index = Context
 
---- Raised to leave run() when a rollback reaches a step that was not done.
-local UNWIND = setmetatable({}, { __name = "unwind", __tostring = function()
-  return "the run is being rolled back"
-end })
-context.UNWIND = UNWIND
+context.UNWIND = step.UNWIND
 
 --- @param run table {id, recipe, values, opened, journal|nil, plan|nil, ui, yes, rolling_back}
 function context.new(run)
   local declared = {}
-  for index, step in ipairs(run.recipe.def.steps) do
-    declared[step[1]] = { id = step[1], text = step[2], check = step.check, plan = step.plan,
-      final = step.final, index = index }
+  for index, spec in ipairs(run.recipe.def.steps) do
+    declared[spec[1]] = { id = spec[1], text = spec[2], check = spec.check, plan = spec.plan,
+      final = spec.final, index = index }
   end
   return setmetatable({
     run = run.id,
@@ -53,70 +46,12 @@ local function check_thread(self, what)
     failure.raise("recipe", ("ctx:%s cannot be called in a cleanup or an undo"):format(what))
   end
   if self._unwinding then
-    error(UNWIND, 0)
+    error(step.UNWIND, 0)
   end
   local plan = self._run.plan
   if plan and plan.ended then
     error(effect.plan_end, 0)
   end
-end
-
---- Run fn with changes allowed, as `inside` says.
-local function inside(self, kind, fn, ...)
-  local scope = { inside = kind, plan = self._run.plan }
-  self._scope = scope
-  local results = table.pack(pcall(effect.with, scope, fn, ...))
-  -- Tasks that it left behind may change nothing any more.
-  scope.inside = nil
-  self._scope = { inside = nil, plan = self._run.plan }
-  if not results[1] then
-    error(results[2], 0)
-  end
-  return table.unpack(results, 2, results.n)
-end
-
---- The journal's copy of a value: what a later run would see.
-local function recorded(value, what)
-  if value == nil then
-    return nil
-  end
-  return secret.redact_value(json.decode(failure.during(what, json.encode, value)))
-end
-
-local function plan_step(self, step, key, fn)
-  local plan = self._run.plan
-  plan:add { kind = "step", step = step.id, key = key, text = step.text, index = step.index }
-  local value
-  if step.plan then
-    value = inside(self, "step", step.plan, self, self._run.opened, self._done, key)
-  else
-    value = inside(self, "step", fn)
-  end
-  value = recorded(value, ("the result of step \"%s\""):format(step.id))
-  self._done[step.id] = value
-  return value
-end
-
---- Do a step that is not done: its value, and whether it was taken over.
-local function perform(self, step, key, fn, past)
-  local name = key and (step.id .. "/" .. key) or step.id
-  local value
-  if past and step.check then                                         -- I4: adopt or remove
-    value = inside(self, "step", step.check, self, self._run.opened, self._done, key)
-  end
-  local adopted = value ~= nil
-  if not adopted then
-    if not past then                                                  -- I1: before fn
-      self._run.journal:add { event = "step_start", step = step.id, key = key, final = step.final }
-    end
-    self._final = self._final or step.final
-    if step.final then                                                -- I11: only forward
-      value = task.shielded(FINAL_MS, inside, self, "step", fn)
-    else
-      value = inside(self, "step", fn)
-    end
-  end
-  return recorded(value, ("the result of step \"%s\""):format(name)), adopted
 end
 
 --- A durable step: at least once.  Its start is journalled before fn, its
@@ -130,67 +65,19 @@ function Context:step(id, key, fn)
     key, fn = nil, key
   end
   check_thread(self, "step")
-  key = secret.redact_value(key)
-  local step = self._declared[id]
-  if step == nil then
-    local names = {}
-    for name in pairs(self._declared) do
-      names[#names + 1] = name
-    end
-    failure.raise("recipe", ("step \"%s\" is not declared%s"):format(tostring(id),
-      require("words").did_you_mean(tostring(id), names)))
-  elseif type(fn) ~= "function" or (key ~= nil and (type(key) ~= "string" or key == "")) then
-    failure.raise("recipe", ("ctx:step(\"%s\", ...) takes a function, in loops a key before it"):format(id))
-  end
-  local name = key and (id .. "/" .. key) or id
-  if self._keys[name] then
-    failure.raise("recipe", ("step \"%s\" is run twice: give each turn a key of its own"):format(name))
-  end
-  self._keys[name] = true
-  if self._run.plan then
-    return plan_step(self, step, key, fn)
-  end
+  return step.one(self, id, key, fn)
+end
 
-  local journal, ui = self._run.journal, self._run.ui
-  local past = self._replay:step(id, key)                             -- I3: same order as before
-  self._final = self._final or step.final and past ~= nil
-  if past and past.done then
-    self._done[id] = past.value
-    ui:event { kind = "step_replayed", step = step, key = key }
-    return past.value
-  elseif past and past.failed then                                    -- I12: the line went on behind it
-    error(failure.new(past.failed.code, past.failed.message, { hint = past.failed.hint,
-      http = past.failed.http, step = past.failed.step }), 0)
-  end
-  if self._run.rolling_back then                                      -- I6: unfinished steps refuse
-    self._unwinding = true
-    error(UNWIND, 0)
-  end
-  -- A step that a signal reached before it began does not begin.
-  if task.cancelled() then
-    failure.raise("cancelled", "cancelled")
-  end
-
-  ui:event { kind = "step_start", step = step, key = key }
-  local began = clock.mono()
-  local value, adopted
-  local ok, e = pcall(function()
-    value, adopted = perform(self, step, key, fn, past)
-    journal:add { event = "step_done", step = id, key = key, value = value, adopted = adopted or nil,
-      ms = clock.mono() - began }                                     -- I2: after fn
-  end)
-  if not ok then
-    e = failure.of(e)
-    e.step = e.step or id
-    -- A journal that cannot be written must not hide why the step failed.
-    pcall(journal.add, journal, { event = "step_fail", step = id, key = key, error = failure.plain(e) })
-    ui:event { kind = "step_fail", step = step, key = key, error = e, ms = clock.mono() - began }
-    error(e, 0)
-  end
-  self._done[id] = value
-  ui:event { kind = "step_done", step = step, key = key, value = value, adopted = adopted,
-    ms = clock.mono() - began }
-  return value
+--- The same step for each key of a list, at most n at once; each turn is durable
+--- alone, so a resumed run repeats only those that were not done.
+--- @param id string one of the declared steps, without `final` and `check`
+--- @param keys table list of unique strings
+--- @param n integer
+--- @param fn function(key, index); may wait, but not call ctx:step
+--- @return table the journal's copies of the values, in the order of the list
+function Context:steps(id, keys, n, fn)
+  check_thread(self, "steps")
+  return step.each(self, id, keys, n, fn)
 end
 
 local function push(self, entry)
@@ -217,7 +104,7 @@ end
 function Context:compensate(text, args, fn)
   check_thread(self, "compensate")
   text = secret.redact(text)
-  args = recorded(args, ("the arguments of \"%s\""):format(text))
+  args = step.recorded(args, ("the arguments of \"%s\""):format(text))
   if self._run.plan then
     self._run.plan:add { kind = "undo", text = text }
   else
@@ -226,7 +113,7 @@ function Context:compensate(text, args, fn)
       args = past.args
     elseif self._run.rolling_back then
       self._unwinding = true
-      error(UNWIND, 0)
+      error(step.UNWIND, 0)
     else
       self._run.journal:add { event = "compensate", text = text, args = args }  -- I5: before the action
     end
@@ -240,16 +127,16 @@ function Context:recorded(what, fn)
   check_thread(self, what)
   what = secret.redact(what)
   if self._run.plan then
-    return recorded(fn(), what)
+    return step.recorded(fn(), what)
   end
   local past = self._replay:value(what)
   if past then
     return past.value
   elseif self._run.rolling_back then
     self._unwinding = true
-    error(UNWIND, 0)
+    error(step.UNWIND, 0)
   end
-  local value = recorded(fn(), what)
+  local value = step.recorded(fn(), what)
   self._run.journal:add { event = "value", what = what, value = value }
   return value
 end
@@ -278,7 +165,7 @@ function Context:confirm(text)
     return
   elseif self._run.rolling_back then
     self._unwinding = true
-    error(UNWIND, 0)
+    error(step.UNWIND, 0)
   end
   local answer = self._run.yes and "--yes" or self._run.ui:ask(text)
   if not answer then

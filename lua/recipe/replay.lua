@@ -66,6 +66,24 @@ function Replay:step(id, key)
   return past
 end
 
+--- The past of the turns of one step that ran at once, in any order: key -> as of
+--- Replay:step.
+function Replay:batch(id, keys)
+  local known, past = {}, {}
+  for _, key in ipairs(keys) do
+    known[key] = true
+  end
+  while self.steps[self.next_step] and self.steps[self.next_step].step == id do
+    local turn = self.steps[self.next_step]
+    if not turn.key or not known[turn.key] then
+      differs("step", id .. (turn.key and "/" .. turn.key or ""), id .. " without that turn")
+    end
+    past[turn.key] = turn
+    self.next_step = self.next_step + 1
+  end
+  return past
+end
+
 --- The next recorded value, or nil.
 function Replay:value(what)
   local past = self.values[self.next_value]

@@ -7,6 +7,7 @@ local effect = require "effect"
 local fs = require "_fs"
 local journal = require "recipe.journal"
 local run = require "recipe.run"
+local task = require "task"
 
 local test = {}
 
@@ -254,6 +255,119 @@ test["a resumed run replays what is done and goes on behind it"] = function(t)
   t.equal(second.result, first.result)
   t.equal(s.shown("step_replayed"), 2)
   t.raises("refused", "there is nothing to resume", s.resume, def)
+end
+
+test["the turns of a step may run at once, and their values come in order"] = function(t)
+  local s = stage(t)
+  local outcome = s.start { steps = THREE, run = function(ctx)
+    local at_once, most = 0, 0
+    local values = ctx:steps("two", { "a", "b", "c", "d" }, 2, function(key, index)
+      at_once = at_once + 1
+      most = math.max(most, at_once)
+      t.check(effect.change("remove", "it"))
+      task.sleep(key == "a" and 60 or 10)
+      at_once = at_once - 1
+      s.note(key)
+      return { key = key, index = index }
+    end)
+    t.equal(most, 2)
+    t.raises("recipe", "between steps", effect.change, "remove", "it")
+    return values
+  end }
+  t.equal(outcome.result, { { key = "a", index = 1 }, { key = "b", index = 2 }, { key = "c", index = 3 },
+    { key = "d", index = 4 } })
+  t.equal(s.did, { "b", "c", "d", "a" })
+  t.equal(s.shown("step_done"), 4)
+end
+
+test["of turns that ran at once, a resumed run repeats those that were not done"] = function(t)
+  local s = stage(t)
+  local def = { steps = THREE, run = function(ctx)
+    ctx:step("one", function() end)
+    local values = ctx:steps("two", { "a", "b", "c" }, 3, function(key)
+      task.sleep(key == "c" and 60 or 5)
+      s.note(key)
+      if key == "c" then
+        s.kill()
+      end
+      return key .. "!"
+    end)
+    ctx:step("three", function() s.note("three") end)
+    return values
+  end }
+  s.start(def)
+  s.reboot()
+  t.equal(s.resume(def).result, { "a!", "b!", "c!" })
+  t.equal(s.did, { "c", "three" })
+  t.equal(s.shown("step_replayed"), 3)
+end
+
+test["a turn that fails ends those under way, begins no other, and undoes"] = function(t)
+  local s = stage(t)
+  local outcome = s.start { steps = THREE, run = function(ctx)
+    ctx:compensate("undo it", {}, function() s.note("undo") end)
+    ctx:steps("two", { "a", "b", "c" }, 2, function(key)
+      if key == "b" then
+        error("no luck", 0)
+      end
+      task.sleep(60000)
+      s.note(key)
+    end)
+  end }
+  t.equal({ outcome.status, outcome.undone }, { "failed", true })
+  t.contains(outcome.error.message, "no luck")
+  t.equal(s.did, { "undo" })
+  t.equal(s.shown("step_fail"), 2)
+end
+
+test["a rollback does not do turns that were not done"] = function(t)
+  local s = stage(t)
+  local def = { steps = THREE, run = function(ctx)
+    ctx:compensate("undo it", {}, function() s.note("undo") end)
+    ctx:steps("two", { "a", "b" }, 1, function(key)
+      s.note(key)
+      if key == "b" then
+        s.kill()
+      end
+    end)
+  end }
+  s.start(def)
+  s.reboot()
+  local outcome = s.rollback(def)
+  t.equal({ outcome.status, outcome.undone }, { "rolled back", true })
+  t.equal(s.did, { "undo" })
+end
+
+test["turns of other keys than before are refused"] = function(t)
+  local s = stage(t)
+  local keys = { "a", "b" }
+  local def = { steps = THREE, run = function(ctx)
+    ctx:steps("two", keys, 1, function(key)
+      if key == "b" then
+        s.kill()
+      end
+    end)
+  end }
+  s.start(def)
+  s.reboot()
+  keys = { "b", "c" }
+  local outcome = s.resume(def)
+  t.equal(outcome.exit, 4)
+  t.contains(outcome.error.message, "step \"two/a\" here before")
+end
+
+test["ctx:steps takes a list, how many at once, and a step that is done in any order"] = function(t)
+  local function refused(text, steps, ...)
+    local s, args = stage(t), table.pack(...)
+    local outcome = s.start { steps = steps, run = function(ctx) ctx:steps(table.unpack(args, 1, args.n)) end }
+    t.equal(outcome.exit, 2)
+    t.contains(outcome.error.message, text)
+  end
+  local function nothing() end
+  refused("takes a list of keys", THREE, "one", "a", 1, nothing)
+  refused("takes a list of keys", THREE, "one", { "a" }, 0, nothing)
+  refused("is run twice", THREE, "one", { "a", "a" }, 1, nothing)
+  refused("is done by ctx:step", { { "one", "First", final = true } }, "one", { "a" }, 1, nothing)
 end
 
 test["a step that was started asks its check first: adopt, or run again"] = function(t)
@@ -624,7 +738,6 @@ end
 
 test["a task that outlives its step may change nothing any more"] = function(t)
   local s = stage(t)
-  local task = require "task"
   local outcome = s.start { steps = THREE, run = function(ctx)
     local left
     ctx:step("one", function()
