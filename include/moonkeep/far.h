@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "moonkeep/cancel.h"
 #include "moonkeep/err.h"
@@ -73,7 +74,11 @@ struct far_ops {
          * A connection that ends without the word of the far end is ERR_TRUNCATED.
          */
         int (*next)(struct far *far, int wait_ms, struct far_event *out, struct err *err);
-        /* All of it to its standard input; what comes meanwhile is kept for next. */
+        /*
+         * All of it to its standard input; what comes meanwhile is kept for next.
+         * What a command that ended, or that closed its input, does not take is
+         * dropped: next says what became of it.
+         */
         int (*send)(struct far *far, const void *data, size_t len, struct err *err);
         /* End of its standard input, where the transport has that; NULL: it has not. */
         int (*end_input)(struct far *far, struct err *err);
@@ -89,7 +94,9 @@ struct far_ops {
 
 struct far {
         const struct far_ops *ops;
-        struct far_host *host;
+        struct far_host *host; /* a reference, the driver's to release */
+        /* If > 0: a send that is not taken, while nothing comes, for so long is ERR_TIMEOUT. */
+        int64_t stall_ms;
 };
 
 int far_next(struct far *far, int wait_ms, struct far_event *out, struct err *err);
@@ -97,7 +104,7 @@ int far_send(struct far *far, const void *data, size_t len, struct err *err);
 /* far_free: NULL is fine. */
 void far_free(struct far *far);
 
-/* far_process_host: this machine, by processes and pipes; env as struct proc_spec's. */
+/* far_process_host: this machine, by processes and pipes; what is freed ends its process group. */
 struct far_host *far_process_host(struct err *err);
 
 #endif

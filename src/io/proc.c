@@ -197,7 +197,7 @@ proc_run(const struct proc_spec *spec, struct proc_result *result, struct cancel
         if (probe < 0)
                 return -1;
         close(probe);
-        if (proc_spawn(spec, &child.pid, &child.outputs[0].fd, &child.outputs[1].fd, err) < 0)
+        if (proc_spawn(spec, &child.pid, NULL, &child.outputs[0].fd, &child.outputs[1].fd, err) < 0)
                 return -1;
 
         child.pid_fd = open_pid(child.pid, err);

@@ -13,6 +13,7 @@
 /* What the spawn needs and the command gets. */
 struct setup {
         int in;
+        int feed; /* our end of it, where it is a pipe */
         int out[2];
         int err_out[2];
         int cwd;
@@ -102,6 +103,7 @@ static void
 setup_free(struct setup *setup)
 {
         close_fd(&setup->in);
+        close_fd(&setup->feed);
         close_fd(&setup->out[0]);
         close_fd(&setup->out[1]);
         close_fd(&setup->err_out[0]);
@@ -111,14 +113,36 @@ setup_free(struct setup *setup)
         setup->env = NULL;
 }
 
+/* Its standard input as a pipe that is written to while it runs. */
 static int
-setup_init(struct setup *setup, const struct proc_spec *spec, struct err *err)
+open_feed(struct setup *setup, struct err *err)
 {
-        *setup = (struct setup){ .in = -1, .out = { -1, -1 }, .err_out = { -1, -1 }, .cwd = -1 };
+        int ends[2];
 
-        setup->in = open_input(spec, err);
-        if (setup->in < 0)
-                goto fail;
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return err_sys(err, "cannot make a pipe");
+        setup->in = ends[0];
+        setup->feed = ends[1];
+        if (fcntl(setup->feed, F_SETFL, O_NONBLOCK) < 0)
+                return err_sys(err, "cannot set up a pipe");
+        return 0;
+}
+
+static int
+setup_init(struct setup *setup, const struct proc_spec *spec, bool feed, struct err *err)
+{
+        *setup = (struct setup){
+                .in = -1, .feed = -1, .out = { -1, -1 }, .err_out = { -1, -1 }, .cwd = -1
+        };
+
+        if (feed) {
+                if (open_feed(setup, err) < 0)
+                        goto fail;
+        } else {
+                setup->in = open_input(spec, err);
+                if (setup->in < 0)
+                        goto fail;
+        }
         if (pipe2(setup->out, O_CLOEXEC) < 0 || pipe2(setup->err_out, O_CLOEXEC) < 0) {
                 err_sys(err, "cannot make a pipe");
                 goto fail;
@@ -217,14 +241,19 @@ fail:
 }
 
 int
-proc_spawn(const struct proc_spec *spec, pid_t *pid, int *out, int *err_out, struct err *err)
+proc_spawn(
+    const struct proc_spec *spec, pid_t *pid, int *in, int *out, int *err_out, struct err *err)
 {
         struct setup setup;
 
-        if (setup_init(&setup, spec, err) < 0)
+        if (setup_init(&setup, spec, in != NULL, err) < 0)
                 return err_prefix(err, "cannot run \"%s\"", spec->argv[0]);
         if (spawn(spec, &setup, pid, err) < 0)
                 goto fail;
+        if (in != NULL) {
+                *in = setup.feed;
+                setup.feed = -1;
+        }
         *out = setup.out[0];
         *err_out = setup.err_out[0];
         setup.out[0] = setup.err_out[0] = -1;
