@@ -101,6 +101,21 @@ function Backup:discard()
   end
 end
 
+--- How long another task may take to sweep, milliseconds.
+local SWEEP_MS = 10 * 60000
+
+--- Remove what an earlier process of this run was writing when it was killed: once,
+--- before anything new is written, since what is being written looks the same.
+local function sweep_once(self)
+  if self.swept == nil then
+    self.swept = false
+    self.store:sweep(self.prefix)
+    self.swept = true
+  elseif not self.swept then
+    task.wait_until("the store to be swept", SWEEP_MS, function() return self.swept end, 20)
+  end
+end
+
 local CODECS = { zst = "zstd", gz = "gzip" }
 
 --- A digest for what is going to be stored: the store's sink fills it, so that
@@ -132,7 +147,8 @@ end
 --- a key, both are encrypted, and their names end with .gpg.  Takes the source.
 --- @param artifact_name string "tsdb.tar.zst"
 --- @param source table
---- @param options? table level, watcher (sees the entries), progress
+--- @param options? table level, watcher (sees the entries), progress, roots (the names at the
+---   tar's top, where it is one of several parts of a whole)
 --- @return table list of artifacts for the manifest: the tar and its catalog
 function Backup:put_tar(artifact_name, source, options)
   options = options or {}
@@ -141,7 +157,7 @@ function Backup:put_tar(artifact_name, source, options)
   local catalog_name = stem .. ".catalog.jsonl"
 
   local _ <close> = source
-  self.store:sweep(self.prefix)
+  sweep_once(self)
   local digest, catalog_digest = new_digest(self), new_digest(self)
   local catalog_sink <close> = create(self, catalog_name, catalog_digest)
   local sink <close> = create(self, artifact_name, digest)
@@ -165,6 +181,7 @@ function Backup:put_tar(artifact_name, source, options)
 
   local artifact = described(self, digest, artifact_name, codec)
   artifact.format, artifact.catalog = "tar", stored_name(self, catalog_name)
+  artifact.roots = options.roots
   artifact.entries, artifact.file_bytes = catalog:count()
   return { artifact, described(self, catalog_digest, catalog_name, "none") }
 end

@@ -197,8 +197,16 @@ function Swap:prepare(undo, needed_bytes, owner)
 end
 
 --- An empty place for the new content, also when an earlier try left some.
-function Swap:restage()
-  self.target:remove_tree(self.at.new, "an earlier try may have left something")
+--- @param names? table what is to be put there at its top, where others put something
+---   beside it; without, all of it
+function Swap:restage(names)
+  local why = "an earlier try may have left something"
+  if names == nil then
+    self.target:remove_tree(self.at.new, why)
+  end
+  for _, name in ipairs(names or {}) do
+    self.target:remove_tree(("%s/%s"):format(self.at.new, name), why)
+  end
   self.target:make_dirs(self.at.new)
 end
 

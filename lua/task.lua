@@ -164,6 +164,37 @@ function Flow:__close()
   end
 end
 
+--- What may go away by itself: a connection that broke, not a defect of what is read.
+local PASSING = { network = true, truncated = true, timeout = true }
+
+--- The longest pause between two tries, milliseconds.
+local PAUSE_MAX_MS = 30000
+
+--- Call fn() again when what it does broke off, with growing pauses.
+--- @param tries integer how often in all
+--- @param fn function what it did before is undone by itself, or harmless
+--- @param tell? function(e) called before each further try
+--- @return any of fn
+function task.again(tries, fn, tell)
+  local pause_ms = 1000
+  for _ = 1, tries - 1 do
+    local results = table.pack(pcall(fn))
+    if results[1] then
+      return table.unpack(results, 2, results.n)
+    end
+    local e = failure.of(results[2])
+    if not (e.retryable or PASSING[e.code]) then
+      error(e, 0)
+    end
+    if tell then
+      tell(e)
+    end
+    task.sleep(pause_ms)
+    pause_ms = math.min(2 * pause_ms, PAUSE_MAX_MS)
+  end
+  return fn()
+end
+
 --- Ask fn() until it returns something true, with pauses; a stall is an error.
 --- In a plan nothing is asked: what is waited for was not begun.
 --- @param what string what is waited for, for the message

@@ -202,4 +202,17 @@ function shelf.artifact(book, artifact_name)
   return nil
 end
 
+--- The tars of a manifest that together are STEM: STEM.tar.*, or its parts
+--- STEM-1.tar.*, STEM-2.tar.* ..., in that order.
+function shelf.tars(book, stem)
+  local found = {}
+  for _, artifact in ipairs(book.artifacts) do
+    local plain = keys.plain_name(artifact)
+    if plain:sub(1, #stem) == stem and plain:sub(#stem + 1):match("^%-?%d*%.tar%f[.\0]") then
+      found[#found + 1] = artifact
+    end
+  end
+  return found
+end
+
 return shelf

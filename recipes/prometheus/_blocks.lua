@@ -3,7 +3,9 @@
 local clock = require "clock"
 local failure = require "failure"
 local json = require "json"
+local key = require "backup.key"
 local shelf = require "backup.shelf"
+local tsdb = require "tsdb"
 
 local blocks = {}
 
@@ -37,10 +39,83 @@ function blocks.on_target(target, dir)
   return found
 end
 
+--- The artifacts of a backup's database: one tar, or several parts of it.
+function blocks.artifacts(book)
+  local found = shelf.tars(book, "tsdb")
+  if #found == 0 then
+    failure.raise("corrupt", "the backup has no database: there is no artifact \"tsdb.tar.zst\"")
+  end
+  return found
+end
+
 --- How many bytes a backup's database takes on disk.
 function blocks.needed_bytes(book)
-  local tsdb = shelf.artifact(book, "tsdb.tar.zst")
-  return tsdb and tsdb.file_bytes or 0
+  local sum = 0
+  for _, artifact in ipairs(blocks.artifacts(book)) do
+    sum = sum + artifact.file_bytes
+  end
+  return sum
+end
+
+--- Divide blocks into parts that are copied at once: about as many samples in each.
+--- @param list table of blocks.on_target
+--- @param count integer
+--- @return table list of {name, ulids}; ulids nil: everything, in one part
+function blocks.divide(list, count)
+  count = math.min(count, #list)
+  if count <= 1 then
+    return { { name = "tsdb.tar.zst" } }
+  end
+  local parts = {}
+  for index = 1, count do
+    parts[index] = { name = ("tsdb-%d.tar.zst"):format(index), ulids = json.array {}, samples = 0 }
+  end
+  local order = table.move(list, 1, #list, 1, {})
+  table.sort(order, function(a, b)
+    return a.samples > b.samples or (a.samples == b.samples and a.ulid < b.ulid)
+  end)
+  for _, block in ipairs(order) do
+    local least = parts[1]
+    for _, part in ipairs(parts) do
+      least = part.samples < least.samples and part or least
+    end
+    table.insert(least.ulids, block.ulid)
+    least.samples = least.samples + block.samples
+  end
+  for _, part in ipairs(parts) do
+    table.sort(part.ulids)
+  end
+  return parts
+end
+
+--- Blocks of several lists as one, by time.
+function blocks.join(lists)
+  local all = {}
+  for _, list in ipairs(lists) do
+    table.move(list, 1, #list, #all + 1, all)
+  end
+  table.sort(all, function(a, b)
+    return a.min_time < b.min_time or (a.min_time == b.min_time and a.ulid < b.ulid)
+  end)
+  return all
+end
+
+--- Checks of the database's artifacts while they are read.
+--- @return table artifact name -> watcher
+--- @return function finish() -> blocks; raises "corrupt" for the first defect
+function blocks.watch(book)
+  local watchers, order = {}, {}
+  for index, artifact in ipairs(blocks.artifacts(book)) do
+    order[index] = tsdb.check()
+    watchers[key.plain_name(artifact)] = order[index]
+  end
+  return watchers, function()
+    local lists = {}
+    for index, check in ipairs(order) do
+      lists[index] = check:finish()
+    end
+    return blocks.join(lists)
+  end
 end
 
 --- What of the checked blocks goes into the manifest.

@@ -4,7 +4,11 @@ local blocks = require "prometheus._blocks"
 local questions = require "prometheus._questions"
 local server = require "prometheus._server"
 local stream = require "stream"
+local task = require "task"
 local tsdb = require "tsdb"
+
+--- How often the copy of a part is tried when the connection breaks.
+local TRIES = 3
 
 --- A step that changes nothing, in a plan.
 local function nothing()
@@ -26,6 +30,8 @@ removed from the server whether or not that succeeds; the server runs on.]],
     data_dir = { "path", help = "the data directory on the target, if not where Prometheus says" },
     skip_head = { "boolean", default = false, help = "leave out what is not yet in a block (about 2 h)" },
     level = { "integer", default = 1, range = { 1, 19 }, help = "zstd level" },
+    streams = { "integer", default = 1, range = { 1, 16 },
+      help = "parts of the database that are copied at once, each an artifact of its own" },
     probe = { "string", list = true, help = "a query whose answer a restored server must repeat" },
   }),
   steps = {
@@ -38,9 +44,10 @@ removed from the server whether or not that succeeds; the server runs on.]],
       -- Interrupted, it may have been made, or half of it: a new one is cheap.
       server.new(p):remove_snapshot(ctx, done.inspect, nil)
     end },
+    { "blocks", "List the blocks of the snapshot", plan = nothing },
     { "questions", "Record what the server answers now", plan = nothing },
-    { "copy", "Stream the snapshot into the store", plan = function(ctx)
-      ctx:will("write", "tsdb.tar.zst and its catalog", "the snapshot")
+    { "copy", "Stream the snapshot into the store", plan = function(ctx, _, _, name)
+      ctx:will("write", name .. " and its catalog", "the snapshot")
       return { artifacts = {}, blocks = {} }
     end },
     { "config", "Save configuration and rules", plan = function(ctx, _, done)
@@ -82,13 +89,17 @@ removed from the server whether or not that succeeds; the server runs on.]],
       return prom:snapshot(found, p.skip_head)
     end)
 
-    local asked = ctx:step("questions", function()
-      local there = blocks.on_target(p.target, snap.path)
-      if #there == 0 then
+    local there = ctx:step("blocks", function()
+      local list = blocks.on_target(p.target, snap.path)
+      if #list == 0 then
         failure.raise("not_found", ("the snapshot of Prometheus at %s holds no data"):format(p.url),
           { hint = p.skip_head and "it has no complete block yet: leave out --skip-head"
             or "it has not scraped anything yet; is it the right one?" })
       end
+      return list
+    end)
+
+    local asked = ctx:step("questions", function()
       local list = questions.record(prom, there, p.probe)
       if questions.telling(list) == 0 then
         ctx:say("no question has an answer yet: a restore of this backup is judged by its blocks alone")
@@ -96,36 +107,48 @@ removed from the server whether or not that succeeds; the server runs on.]],
       return list
     end)
 
-    local copied = ctx:step("copy", function()
-      local progress = ctx:watch(stream.progress())
-      local check = tsdb.check()
-      local artifacts = set:put_tar("tsdb.tar.zst", p.target:tar_out(snap.path, { progress = progress }),
-        { level = p.level, watcher = check, progress = progress })
-      return { artifacts = artifacts, blocks = check:finish() }
+    local parts, names, progress = blocks.divide(there, p.streams), {}, stream.progress()
+    for index, part in ipairs(parts) do
+      names[index] = part.name
+    end
+    local copied = ctx:steps("copy", names, p.streams, function(name, index)
+      ctx:watch(progress)
+      return task.again(TRIES, function()
+        local check, ulids = tsdb.check(), parts[index].ulids
+        local artifacts = set:put_tar(name, p.target:tar_out(snap.path, { names = ulids, progress = progress }),
+          { level = p.level, watcher = check, progress = progress, roots = ulids })
+        return { artifacts = artifacts, blocks = check:finish() }
+      end, function(e)
+        ctx:say("%s once more: %s", name, e.message)
+      end)
     end)
 
     local config = ctx:step("config", function()
-      local names = {}
+      local files = {}
       for _, path in ipairs(found.config) do
         if p.target:stat(path, true) then
-          names[#names + 1] = path:sub(2)
+          files[#files + 1] = path:sub(2)
         else
           ctx:warn(("the target has no \"%s\", which Prometheus has loaded"):format(path))
         end
       end
-      return set:put_tar("config.tar.gz", p.target:tar_out("/", { names = names, follow_names = true }))
+      return set:put_tar("config.tar.gz", p.target:tar_out("/", { names = files, follow_names = true }))
     end)
 
-    local content = blocks.describe(copied.blocks)
+    local artifacts, lists = { config }, {}
+    for index, part in ipairs(copied) do
+      artifacts[index + 1], lists[index] = part.artifacts, part.blocks
+    end
+    local content = blocks.describe(blocks.join(lists))
     content.version, content.data_dir, content.owner = found.version, found.data_dir, found.owner
     content.config, content.questions, content.retention = found.config, asked, found.retention
-    local book = set:manifest { recipe = "prometheus.backup", artifacts = { copied.artifacts, config },
+    local book = set:manifest { recipe = "prometheus.backup", artifacts = artifacts,
       content = content, target = p.target.url, partial = ctx:warned() or nil }
 
     local checked = ctx:step("verify", function()
-      local check = tsdb.check()
-      local sum = set:read_back(book, { ["tsdb.tar.zst"] = check }, ctx:watch(stream.progress()))
-      blocks.compare(check:finish(), content.blocks, "the backup")
+      local watchers, finish = blocks.watch(book)
+      local sum = set:read_back(book, watchers, ctx:watch(stream.progress()))
+      blocks.compare(finish(), content.blocks, "the backup")
       return sum
     end)
 

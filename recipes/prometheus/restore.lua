@@ -9,6 +9,9 @@ local stream = require "stream"
 local swap = require "swap"
 local task = require "task"
 
+--- How often the extraction of a part is tried when the connection breaks.
+local TRIES = 3
+
 --- How long the server may take to answer again after the old data was put back.
 local ANSWERS_MS = 60000
 
@@ -53,6 +56,8 @@ back and the server is as it was.]],
     service = { "service", help = "systemd:UNIT, or stop=COMMAND start=COMMAND [running=COMMAND]; "
       .. "without it the server must be stopped, and is left so" },
     owner = { "owner", help = "USER[:GROUP] of the restored files; default: that of the data directory" },
+    streams = { "integer", default = 1, range = { 1, 16 },
+      help = "parts of the database that are extracted at once, where the backup has several" },
     config_dir = { "path", help = "extract the saved configuration below this directory, too" },
     ready = { "duration", default = "10m", help = "how long Prometheus may take to be ready" },
     keep_old = { "boolean", default = true, help = "keep the old data beside the new" },
@@ -60,8 +65,8 @@ back and the server is as it was.]],
   steps = {
     { "choose", "Choose the backup" },
     { "prepare", "Make room beside the data" },
-    { "extract", "Extract the backup", plan = function(ctx, _, done)
-      ctx:will("extract", "tsdb.tar.zst of " .. done.choose.name, "beside the data")
+    { "extract", "Extract the backup", plan = function(ctx, _, done, name)
+      ctx:will("extract", ("%s of %s"):format(name, done.choose.name), "beside the data")
       return {}
     end },
     { "check", "Check every restored block on disk", plan = nothing },
@@ -124,14 +129,23 @@ back and the server is as it was.]],
       return {}
     end)
 
-    ctx:step("extract", function()
-      place:restage()
-      local progress = ctx:watch(stream.progress(chosen.bytes))
-      check.read(p.store, chosen.prefix, shelf.artifact(book, "tsdb.tar.zst"),
-        { progress = progress, key = p.encrypt_key }, function(source)
-          p.target:tar_in(place:staging(), source, { owner = not chosen.owner.ours and chosen.owner or nil })
-        end)
-      return {}
+    local artifacts, names = blocks.artifacts(book), {}
+    for index, artifact in ipairs(artifacts) do
+      names[index] = artifact.name
+    end
+    local progress = stream.progress(chosen.bytes)
+    ctx:steps("extract", names, p.streams, function(_, index)
+      ctx:watch(progress)
+      return task.again(TRIES, function()
+        place:restage(artifacts[index].roots)
+        check.read(p.store, chosen.prefix, artifacts[index], { progress = progress, key = p.encrypt_key },
+          function(source)
+            p.target:tar_in(place:staging(), source, { owner = not chosen.owner.ours and chosen.owner or nil })
+          end)
+        return {}
+      end, function(e)
+        ctx:say("%s once more: %s", artifacts[index].name, e.message)
+      end)
     end)
 
     ctx:step("check", function()

@@ -2,7 +2,6 @@ local check = require "backup.check"
 local blocks = require "prometheus._blocks"
 local server = require "prometheus._server"
 local shelf = require "backup.shelf"
-local tsdb = require "tsdb"
 
 return recipe {
   summary = "Read a Prometheus backup back and check every block in it",
@@ -34,9 +33,9 @@ good or bad, is recorded beside the manifest; the system is not touched.]],
 
     local checked = ctx:step("verify", function()
       return check.verify(ctx, p.store, entry, p.level, function(book)
-        local reading = tsdb.check()
-        return { ["tsdb.tar.zst"] = reading }, function()
-          local read = reading:finish()
+        local watchers, finish = blocks.watch(book)
+        return watchers, function()
+          local read = finish()
           blocks.compare(read, book.content.blocks, "the backup")
           local sum = blocks.describe(read)
           return { blocks = #read, samples = sum.samples, chunks = sum.chunks }

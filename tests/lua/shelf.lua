@@ -49,4 +49,21 @@ test["a deeper bad one before one that was overruled still counts"] = function(t
   t.equal(bad, 3)
 end
 
+test["the tars of a backup are one, or its parts"] = function(t)
+  local function names(...)
+    local book = { artifacts = {} }
+    for index, name in ipairs { ... } do
+      book.artifacts[index] = { name = name, encryption = name:match("%.gpg$") and {} or nil }
+    end
+    local found = {}
+    for index, artifact in ipairs(require("backup.shelf").tars(book, "tsdb")) do
+      found[index] = artifact.name
+    end
+    return found
+  end
+  t.equal(names("tsdb.tar.zst", "tsdb.catalog.jsonl", "config.tar.gz"), { "tsdb.tar.zst" })
+  t.equal(names("tsdb-1.tar.zst", "tsdb-1.catalog.jsonl", "tsdb-2.tar.zst"), { "tsdb-1.tar.zst", "tsdb-2.tar.zst" })
+  t.equal(names("tsdb-1.tar.zst.gpg", "tsdbx.tar", "tsdb.tar"), { "tsdb-1.tar.zst.gpg", "tsdb.tar" })
+end
+
 return test

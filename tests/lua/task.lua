@@ -570,4 +570,26 @@ test["tasks that nobody waits for end with the program"] = function(t)
   t.check(took < 7000)
 end
 
+test["what broke off is tried again, what is wrong is not"] = function(t)
+  local calls, told = 0, {}
+  local function flaky(code, fields)
+    calls = calls + 1
+    if calls < 2 then
+      failure.raise(code, "it broke", fields)
+    end
+    return calls, "two"
+  end
+  local function tell(e)
+    told[#told + 1] = e.message
+  end
+  t.equal({ task.again(3, function() return flaky("truncated") end, tell) }, { 2, "two" })
+  t.equal(told, { "it broke" })
+  calls = 0
+  t.equal({ task.again(2, function() return flaky("http", { retryable = true }) end) }, { 2, "two" })
+  calls = 0
+  t.raises("corrupt", "it broke", task.again, 3, function() return flaky("corrupt") end)
+  t.equal(calls, 1)
+  t.raises("network", "always", task.again, 2, function() failure.raise("network", "always") end)
+end
+
 return test

@@ -5,12 +5,13 @@
 . "$(dirname "$0")/../harness/prometheus.sh"
 
 # The same blocks each time: no head, and no compaction while it runs.
+options=(--skip-head)
 setting() {
         new_server
         run_server
         started=$SECONDS
         STORE=$SCRATCH/count/store STATE=$SCRATCH/count/state
-        check faulty "ACTION=count LOG=$SCRATCH/log" backup --skip-head
+        check faulty "ACTION=count LOG=$SCRATCH/log" backup "${options[@]}"
         whole=$(backup_blocks "$(only_backup)")
         check test -n "$whole"
         echo "SEED=$SEED, $(wc -l <"$SCRATCH/log") calls"
@@ -33,7 +34,7 @@ killed_backup() {
         echo "SEED=$SEED point $1 $(when "$1"): $(sed -n "$1p" "$SCRATCH/log")"
         refresh
         STORE=$SCRATCH/$1/store STATE=$SCRATCH/$1/state
-        run faulty "AT=$1 WHEN=$(when "$1") ACTION=kill" backup --skip-head
+        run faulty "AT=$1 WHEN=$(when "$1") ACTION=kill" backup "${options[@]}"
         [ "$STATUS" -eq 137 ] || check_failed "not killed, but status $STATUS"
         KILLED=$(newest_run)
         [ ! -d "$STORE" ] || listed_are_good
@@ -71,7 +72,7 @@ resumed() {
                 fi
                 if [ -z "$KILLED" ] || grep -q "interrupted before it began" "$SCRATCH/stderr"; then
                         # Killed before it began, or after it had ended.
-                        [ -n "$(find "$STORE" -name manifest.json 2>/dev/null)" ] || run backup --skip-head
+                        [ -n "$(find "$STORE" -name manifest.json 2>/dev/null)" ] || run backup "${options[@]}"
                 fi
                 [ "$STATUS" -eq 0 ] || grep -q "there is nothing to resume" "$SCRATCH/stderr" || {
                         cat "$SCRATCH/stdout" "$SCRATCH/stderr"
@@ -95,11 +96,17 @@ rolled_back() {
                         nothing_left
                 fi
                 if [ -z "$(find "$STORE" -name manifest.json 2>/dev/null)" ]; then
-                        check_status 0 backup --skip-head
+                        check_status 0 backup "${options[@]}"
                 fi
                 as_undisturbed
         done
 }
 
+several_streams() {
+        options+=(--streams 3)
+        resumed 6
+}
+
 scenario "a backup killed at any point is resumed and equals an undisturbed one" resumed
 scenario "a backup killed at any point is rolled back, leaves nothing, and the next one is good" rolled_back
+scenario "a backup of several streams killed at any point is resumed and equals an undisturbed one" several_streams

@@ -155,6 +155,25 @@ instances_are_apart() {
         check_status 2 backup --instance ""
 }
 
+several_streams_are_several_artifacts() {
+        new_server
+        run_server
+        digests "$DATA" >"$SCRATCH/before"
+        check backup --streams 3
+        check test -e "$STORE"/prometheus/main/*/tsdb-1.tar.zst -a -e "$STORE"/prometheus/main/*/tsdb-3.tar.zst
+        check_not compgen -G "$STORE/prometheus/main/*/tsdb.tar.zst"
+        check_status 0 "$MOONKEEP" run prometheus.verify --store "$STORE" --state "$STATE"
+        rm -rf "${DATA:?}"/01*
+        check_status 0 restore --streams 2
+        check diff "$SCRATCH/before" <(digests "$DATA" | grep -F -f <(cut -d' ' -f3 "$SCRATCH/before"))
+        nothing_left
+
+        # More than there are blocks.
+        check backup --streams 16 --instance many
+        check_not compgen -G "$STORE/prometheus/many/*/tsdb-16.tar.zst"
+        check_status 2 backup --streams 17
+}
+
 scenario "a plan changes nothing" a_plan_changes_nothing
 scenario "a systemd unit is stopped and started" a_systemd_unit_is_stopped_and_started
 scenario "verbose shows what is asked" verbose_shows_what_is_asked
@@ -164,3 +183,4 @@ scenario "the configuration comes back on request, over nothing" the_configurati
 scenario "the files belong to whom they should" the_files_belong_to_whom_they_should
 scenario "probes are recorded and asked again" probes_are_recorded_and_asked_again
 scenario "instances are apart" instances_are_apart
+scenario "several streams are several artifacts" several_streams_are_several_artifacts
