@@ -33,8 +33,9 @@ typedef int http_body_fn(
 
 /*
  * Makes the connection of a request in place of libcurl: returns a connected
- * stream socket, which is libcurl's from then on, or -1.  Called on the loop's
- * thread, and so must not wait; used for this one request only.
+ * stream socket, which is taken (its number changes), or -1.  Called on the loop's
+ * thread, and so must not wait; at most once, for this one request only.  No
+ * name is looked up and no proxy asked.
  */
 typedef int http_dial_fn(void *arg, struct err *err);
 

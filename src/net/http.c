@@ -25,6 +25,7 @@ http_request_clear(struct http_request *request)
         mem_free(request->body);
         mem_free(request->ca_file);
         mem_free(request->unix_socket);
+        http_route_unref(request->route);
         memset(request, 0, sizeof(*request));
 }
 
@@ -37,6 +38,7 @@ transfer_free(struct transfer *transfer)
         /* The handle before what it refers to. */
         curl_easy_cleanup(transfer->easy);
         http_headers_wipe(transfer);
+        http_connect_clear(transfer);
         http_request_clear(&transfer->request);
         http_answer_clear(&transfer->answer);
         url_clear(&transfer->url);
@@ -160,8 +162,8 @@ set_timers(struct transfer *transfer, struct err *err)
         return 0;
 }
 
-static int
-set_url(struct transfer *transfer, struct err *err)
+int
+http_set_url(struct transfer *transfer, struct err *err)
 {
         const char *text = transfer->request.url;
         struct url *url = &transfer->url;
@@ -203,7 +205,7 @@ http_start(struct loop *loop, struct http_request *request, struct cancel *cance
         transfer->arg = arg;
 
         if (cancel_check(cancel, err) < 0 || http_check_request(&transfer->request, err) < 0 ||
-            set_url(transfer, err) < 0)
+            http_set_url(transfer, err) < 0)
                 goto fail;
         CURLM *multi = loop_multi(loop, err);
         if (multi == NULL || http_setup(transfer, err) < 0 || set_timers(transfer, err) < 0)

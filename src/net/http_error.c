@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "moonkeep/time.h"
+
 #define PROXY_HINT                                                                                 \
         "https_proxy, http_proxy (for http://) or all_proxy name the proxy; no_proxy names hosts " \
         "that are reached without it"
@@ -127,6 +129,23 @@ no_answer(struct transfer *transfer, struct err *err)
         return -1;
 }
 
+/* The server ended TLS with an alert: about who we are, as a rule. */
+static int
+client_refused(struct transfer *transfer, CURLcode result, struct err *err)
+{
+        const struct http_route *route = transfer->request.route;
+        int64_t ends_ms = http_route_cert_ends_ms(route);
+        char end[TIME_ISO_SIZE];
+
+        fail(transfer, ERR_TLS, false, reason(transfer, result), err);
+        if (route == NULL || route->cert.text == NULL)
+                return err_hint(err, "the server wants a certificate of its clients");
+        if (ends_ms > time_now_ms())
+                return err_hint(err, "the server does not take our certificate");
+        time_iso(ends_ms, end);
+        return err_hint(err, "our certificate expired on %s", end);
+}
+
 /* The connection broke: before the answer, or in the middle of it? */
 static int
 broken(struct transfer *transfer, CURLcode result, struct err *err)
@@ -137,6 +156,9 @@ broken(struct transfer *transfer, CURLcode result, struct err *err)
         (void)curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
         if (connect_status >= 300)
                 return proxy_refused(transfer, connect_status, err);
+        /* In TLS 1.3 a server looks at our certificate when we take the handshake for done. */
+        if (strstr(transfer->curl_error, "alert") != NULL)
+                return client_refused(transfer, result, err);
         if (transfer->answer.status == 0) {
                 if (result == CURLE_GOT_NOTHING)
                         return no_answer(transfer, err);
@@ -157,6 +179,14 @@ enum {
         VERIFY_HAS_EXPIRED = 10
 };
 
+static bool
+has_authorities(const struct transfer *transfer)
+{
+        const struct http_route *route = transfer->request.route;
+
+        return route != NULL && route->authorities.text != NULL;
+}
+
 static int
 certificate_hint(struct transfer *transfer, struct err *err)
 {
@@ -169,6 +199,10 @@ certificate_hint(struct transfer *transfer, struct err *err)
         if (result == VERIFY_NOT_YET_VALID || result == VERIFY_HAS_EXPIRED)
                 return err_hint(
                     err, "renew the server's certificate, or set the clock of this machine right");
+        if (has_authorities(transfer))
+                return err_hint(err,
+                    "the authorities that are configured for it did not sign the server's "
+                    "certificate");
         if (ca_file != NULL)
                 return err_hint(err,
                     "\"%s\" does not hold the authority that signed the server's certificate",
@@ -196,6 +230,9 @@ tls_failed(struct transfer *transfer, CURLcode result, struct err *err)
         if (result == CURLE_SSL_CONNECT_ERROR && ca_file != NULL)
                 return err_hint(err,
                     "is \"%s\" the server's authority, or an older one of that name?", ca_file);
+        if (result == CURLE_SSL_CONNECT_ERROR && has_authorities(transfer))
+                return err_hint(err, "are the authorities that are configured for it older ones of "
+                                     "the same name?");
         return -1;
 }
 

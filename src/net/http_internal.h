@@ -5,9 +5,29 @@
 #define MOONKEEP_NET_HTTP_INTERNAL_H
 
 #include <curl/curl.h>
+#include <stdatomic.h>
 
 #include "moonkeep/http.h"
+#include "moonkeep/pem.h"
 #include "moonkeep/url.h"
+
+/* The longest name that DNS has. */
+#define SERVER_NAME_MAX 253
+
+struct http_route {
+        atomic_uint refs;
+        struct pem_certs authorities; /* text NULL: the system's */
+        struct pem_certs cert;
+        struct secret *key;
+        char *server_name;
+        char *proxy; /* as libcurl is to have it; "": none */
+};
+
+enum dialled {
+        DIAL_NOT_YET,
+        DIAL_WAITS,
+        DIAL_DONE
+};
 
 struct transfer {
         struct loop *loop;
@@ -20,6 +40,11 @@ struct transfer {
         void *arg;
 
         CURL *easy;
+        char *curl_url;                /* where it is not the request's: see http_connect.c */
+        struct curl_slist *connect_to; /* who is connected to in place of the URL's host */
+        enum dialled dialled;
+        int dialled_fd;             /* DIAL_WAITS */
+        int stand_in;               /* and the descriptor that is to become it */
         struct curl_slist *headers; /* may hold secrets: wiped */
         char curl_error[CURL_ERROR_SIZE];
 
@@ -39,11 +64,46 @@ struct transfer {
 /* http_setup: make transfer->easy from the request. */
 int http_setup(struct transfer *transfer, struct err *err);
 
+/* http_check_request: is it a request that may be sent?  ERR_USAGE otherwise. */
+int http_check_request(const struct http_request *request, struct err *err);
+
+/* http_set_url: transfer->url and name, from the request's URL. */
+int http_set_url(struct transfer *transfer, struct err *err);
+
+/* http_is_token: a method, or the name of a header (RFC 9110, "token")? */
+bool http_is_token(const char *text);
+
+/* http_check_header: may it be sent?  ERR_USAGE otherwise. */
+int http_check_header(const struct http_header *header, struct err *err);
+
+/* http_headers_make: transfer->headers, from the request's. */
+int http_headers_make(struct transfer *transfer, struct err *err);
+
 /* http_headers_wipe: release transfer->headers. */
 void http_headers_wipe(struct transfer *transfer);
 
-/* http_check_request: is it a request that may be sent?  ERR_USAGE otherwise. */
-int http_check_request(const struct http_request *request, struct err *err);
+/*
+ * http_connect_prepare: what transfer->easy connects to, from the request's URL
+ * and route; before http_connect_options, which sets all options that say how a
+ * connection is made and trusted.  transfer->loop may be NULL.
+ */
+int http_connect_prepare(struct transfer *transfer, struct err *err);
+CURLcode http_connect_options(struct transfer *transfer);
+/* http_connect_clear: release what these two made, once transfer->easy is gone. */
+void http_connect_clear(struct transfer *transfer);
+
+/* http_host: the host and port of the URL, as the Host header has them; appended to out. */
+int http_host(const struct url *url, struct buf *out, struct err *err);
+
+/* no_proxy_has: is the host one that this list (as $no_proxy) says to reach without a proxy? */
+bool no_proxy_has(const char *list, const char *host);
+
+#define SET(easy, option, value)                                                                   \
+        do {                                                                                       \
+                CURLcode set_rc = curl_easy_setopt(easy, option, value);                           \
+                if (set_rc != CURLE_OK)                                                            \
+                        return set_rc;                                                             \
+        } while (0)
 
 /* Callbacks of libcurl; the last argument is the transfer. */
 size_t http_on_header(char *data, size_t size, size_t count, void *arg);
@@ -51,9 +111,20 @@ size_t http_on_body(char *data, size_t size, size_t count, void *arg);
 int http_on_progress(
     void *arg, curl_off_t down_all, curl_off_t down, curl_off_t up_all, curl_off_t up);
 
-/* Callbacks of libcurl that keep loop->sockets; the first argument is the loop. */
+/*
+ * Callbacks of libcurl that keep loop->sockets.  The first argument is the loop
+ * (which may be NULL), or the transfer that has a dial.
+ */
 curl_socket_t http_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
+curl_socket_t http_dial_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
 int http_close_socket(void *arg, curl_socket_t fd);
+
+/* Callbacks of libcurl before the first byte of TLS and of a request, for a transfer that has a
+ * dial. */
+CURLcode http_dialled_tls(CURL *easy, void *tls, void *arg);
+int http_dialled_request(void *arg, char *peer, char *own, int peer_port, int own_port);
+/* http_dial_clear: close what was dialled and not used. */
+void http_dial_clear(struct transfer *transfer);
 
 /*
  * http_hurry: acknowledge what has come now, not in 40 ms.  A server that

@@ -15,6 +15,11 @@
  *     --silent yes       accept connections, and never say anything
  *     --plain yes        take what comes for a bad request of plain HTTP
  *     --abrupt yes       end connections without TLS's good-bye, as a cut does
+ *     --clients DIR      write DIR/NAME.pem and DIR/NAME.key for clients: "one" and "two"
+ *                        are known by their authority, which is asked for them, "old"
+ *                        has expired, "other" is of another authority
+ *     --require yes      with --clients: who shows no certificate is refused
+ *     --log FILE         append "SNI CLIENT" of each handshake, "-" for what is not there
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -44,6 +49,9 @@ struct options {
         bool silent;
         bool plain;
         bool abrupt;
+        const char *clients;
+        bool require;
+        const char *log;
         int port;
 };
 
@@ -116,6 +124,38 @@ write_cert(const char *path, X509 *cert)
 }
 
 static void
+write_client(const char *name, X509 *ca, EVP_PKEY *ca_key, long to)
+{
+        EVP_PKEY *key = checked(EVP_EC_gen("P-256"), "cannot make a key");
+        X509 *cert = make_cert(key, name, 3, -30 * DAY_S, to);
+        char path[4096];
+
+        sign(cert, ca != NULL ? ca : cert, ca_key != NULL ? ca_key : key);
+        snprintf(path, sizeof(path), "%s/%s.pem", options.clients, name);
+        write_cert(path, cert);
+        snprintf(path, sizeof(path), "%s/%s.key", options.clients, name);
+        FILE *file = checked(fopen(path, "we"), "cannot write a client's key");
+        if (PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL) != 1 || fclose(file) != 0)
+                fail("cannot write a client's key");
+        X509_free(cert);
+        EVP_PKEY_free(key);
+}
+
+static void
+set_up_clients(X509 *ca, EVP_PKEY *ca_key)
+{
+        write_client("one", ca, ca_key, DAY_S);
+        write_client("two", ca, ca_key, DAY_S);
+        write_client("old", ca, ca_key, -DAY_S);
+        write_client("other", NULL, NULL, DAY_S);
+        if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), ca) != 1)
+                fail("cannot use the authority");
+        SSL_CTX_set_verify(context,
+            SSL_VERIFY_PEER | (options.require ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
+        SSL_CTX_set_session_id_context(context, (const unsigned char *)"front", 5);
+}
+
+static void
 set_up_tls(void)
 {
         EVP_PKEY *ca_key = checked(EVP_EC_gen("P-256"), "cannot make a key");
@@ -137,6 +177,8 @@ set_up_tls(void)
         if (SSL_CTX_use_certificate(context, cert) != 1 ||
             SSL_CTX_use_PrivateKey(context, key) != 1)
                 fail("cannot use the certificate");
+        if (options.clients != NULL)
+                set_up_clients(ca, ca_key);
         X509_free(ca);
         X509_free(cert);
         EVP_PKEY_free(ca_key);
@@ -201,6 +243,22 @@ relay(SSL *ssl, int client, int behind)
         }
 }
 
+static void
+note(SSL *ssl)
+{
+        const char *sni = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+        X509 *cert = SSL_get1_peer_certificate(ssl);
+        char client[128] = "-";
+
+        if (cert != NULL)
+                X509_NAME_get_text_by_NID(
+                    X509_get_subject_name(cert), NID_commonName, client, sizeof(client));
+        X509_free(cert);
+        FILE *file = checked(fopen(options.log, "ae"), "cannot write the log");
+        fprintf(file, "%s %s\n", sni != NULL ? sni : "-", client);
+        fclose(file);
+}
+
 static void *
 serve(void *arg)
 {
@@ -220,6 +278,8 @@ serve(void *arg)
         SSL *ssl = checked(SSL_new(context), "out of memory");
         SSL_set_fd(ssl, client);
         if (SSL_accept(ssl) == 1) {
+                if (options.log != NULL)
+                        note(ssl);
                 int behind = connect_behind();
                 if (behind >= 0) {
                         relay(ssl, client, behind);
@@ -227,6 +287,12 @@ serve(void *arg)
                 }
                 if (!options.abrupt)
                         SSL_shutdown(ssl);
+        } else {
+                /* What is said about the refusal arrives: a close with bytes unread is a reset. */
+                char rest[4096];
+                shutdown(client, SHUT_WR);
+                while (read(client, rest, sizeof(rest)) > 0)
+                        continue;
         }
         SSL_free(ssl);
         close(client);
@@ -270,6 +336,12 @@ read_options(int argc, char **argv)
                         options.plain = true;
                 else if (strcmp(name, "abrupt") == 0)
                         options.abrupt = true;
+                else if (strcmp(name, "clients") == 0)
+                        options.clients = argv[idx + 1];
+                else if (strcmp(name, "require") == 0)
+                        options.require = true;
+                else if (strcmp(name, "log") == 0)
+                        options.log = argv[idx + 1];
                 else
                         fail("an unknown option");
         }
