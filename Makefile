@@ -36,7 +36,7 @@ HARDEN   := -fPIE
 endif
 
 # These build nothing themselves, or install first and call make again.
-LIGHT    := help clean deps format demo test check bench e2e fuzz install
+LIGHT    := help clean deps format demo test check bench bench-e2e e2e fuzz install
 ifneq ($(filter-out $(LIGHT),$(or $(MAKECMDGOALS),all)),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>&1)
 ifneq ($(.SHELLSTATUS),0)
@@ -163,8 +163,9 @@ $(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OBJ) $(OUT)/obj/gen/scripts.o
 ## make check      layers, format, linters, generated docs; what is not installed is skipped
 ## make e2e        tests on the cluster that KUBECONFIG names, in namespaces of their own
 ## make bench      speed and memory beside tar, zstd, aws, rclone and s3cmd
+## make bench-e2e  streams of a pod beside kubectl, on the cluster that KUBECONFIG names
 ## make fuzz       each fuzzer for FUZZ_SECONDS (20)
-.PHONY: deps demo test check e2e bench fuzz format install clean
+.PHONY: deps demo test check e2e bench bench-e2e fuzz format install clean
 deps:
 	@scripts/bootstrap build
 
@@ -190,6 +191,10 @@ e2e: deps
 bench: deps
 	@$(SUBMAKE) all test-programs
 	@scripts/bench
+
+bench-e2e: deps
+	@$(SUBMAKE) all
+	@scripts/bench-e2e
 
 fuzz:
 	@$(SUBMAKE) SAN=fuzz fuzzers
