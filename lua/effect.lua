@@ -49,6 +49,12 @@ function effect.planning()
   return context ~= nil and context.plan ~= nil
 end
 
+--- Is something being undone or cleaned up?
+function effect.undoing()
+  local context = contexts[line()]
+  return context == nil or context.inside == "undo"
+end
+
 --- Ask before changing something.
 --- @param verb string "remove", "stop", ...
 --- @param object string what is changed

@@ -373,6 +373,14 @@ function Swap:finish(keep)
   return self.target:stat(kept) and kept or nil
 end
 
+--- A workload of pods that a run left scaled to 0 before it moved anything.
+local function left_scaled(target)
+  if target.workload == nil then
+    return nil
+  end
+  return require("service.workload").left(target)
+end
+
 --- Undo by the record in the directory alone: stop the service, put the old
 --- data back, start the service if it ran.
 --- @param target table
@@ -384,6 +392,11 @@ function swap.rollback(target, dir)
   local record = target:stat(self.dir, true) and read_record(self)
   if not record then
     self:undo()
+    local left, run = left_scaled(target)
+    if left then
+      left:launch(target, "it ran before")
+      return { run = run, restarted = true }
+    end
     failure.raise("not_found", ("there is no \"%s\": nothing was left half-way in \"%s\"")
       :format(self.at.record, self.dir))
   end

@@ -67,7 +67,16 @@ local function rollback_by_record(call)
       { hint = "moonkeep rollback RUN; moonkeep rollback --target local: --dir DIR" })
   end
   local target = require("target").open(options.target)
-  local result = require("swap").rollback(target, options.dir)
+  local ok, result = pcall(require("swap").rollback, target, options.dir)
+  if target.release then
+    local released, e = pcall(target.release, target)
+    if ok and not released then
+      ok, result = false, e
+    end
+  end
+  if not ok then
+    error(result, 0)
+  end
   if options.json then
     text.out(json.encode({ status = "rolled back", exit = 0, result = result }, 2) .. "\n")
   elseif not options.quiet then

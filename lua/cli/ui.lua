@@ -125,6 +125,13 @@ function show.say(self, event)
   self:line("      " .. text.safe(event.text))
 end
 
+--- Said with -v only.
+function show.detail(self, event)
+  if self.options.verbose then
+    self:line("      " .. text.safe(event.text))
+  end
+end
+
 function show.watch(self, event)
   if self.live then
     self.live:watch(event.progress)
@@ -205,12 +212,13 @@ end
 
 --- The level of an event in the log; those that are not here are "info".
 local LEVELS = { warn = "warn", caution = "warn", failed = "error", cleanup_fail = "error", undo_fail = "error",
-  step_fail = "error" }
+  step_fail = "error", detail = "debug" }
 
 --- The event as a line of the log.
 local function log_event(self, event)
   local log = require "cli.log"
-  if event.kind == "watch" or (self.options.quiet and LEVELS[event.kind] == nil) then
+  if event.kind == "watch" or (self.options.quiet and LEVELS[event.kind] == nil)
+    or (event.kind == "detail" and not self.options.verbose) then
     return
   end
   local e = event.error or (event.outcome and event.outcome.error)

@@ -8,6 +8,7 @@ local failure = require "failure"
 local os_ = require "_os"
 local replay = require "recipe.replay"
 local secret = require "secret"
+local session = require "recipe.session"
 local step = require "recipe.step"
 
 local context = {}
@@ -157,8 +158,10 @@ end
 function Context:confirm(text)
   check_thread(self, "confirm")
   text = secret.redact(text)
+  local where = session.surroundings(self._run)
+  local asked = where and ("%s It is in %s."):format(text, where) or text
   if self._run.plan then
-    self._run.plan:add { kind = "confirm", text = text }
+    self._run.plan:add { kind = "confirm", text = asked }
     return
   end
   if self._replay:confirmation(text) then
@@ -167,12 +170,12 @@ function Context:confirm(text)
     self._unwinding = true
     error(step.UNWIND, 0)
   end
-  local answer = self._run.yes and "--yes" or self._run.ui:ask(text)
+  local answer = self._run.yes and "--yes" or self._run.ui:ask(asked)
   if not answer then
-    failure.raise("refused", "not confirmed: " .. text,
+    failure.raise("refused", "not confirmed: " .. asked,
       { hint = "give --yes where nobody is there to ask" })
   end
-  self._run.journal:add { event = "confirm", text = text, answer = answer }
+  self._run.journal:add { event = "confirm", text = text, where = where, answer = answer }
 end
 
 --- Go on after a failure: the run ends "partial".

@@ -8,6 +8,7 @@ local json = require "json"
 local os_ = require "_os"
 local replay = require "recipe.replay"
 local secret = require "secret"
+local session = require "recipe.session"
 local task = require "task"
 
 local execution = {}
@@ -16,6 +17,9 @@ local execution = {}
 --- 30 s), and after a failure.
 local UNDO_AFTER_CANCEL_MS = 20000
 local UNDO_MS = 15 * 60000
+
+--- How long targets may take to remove what they made.
+local RELEASE_MS = 20000
 
 local EXIT_PARTIAL = 3
 
@@ -91,6 +95,7 @@ end
 --- @return table outcome {run, recipe, status, exit, result, error, undone, warnings}
 function execution.execute(self)
   local ctx = context.new(self)
+  session.attach(self)
   -- Between steps nothing may be changed.
   local ok, result = pcall(effect.with, { inside = nil }, self.recipe.def.run, ctx, self.opened)
   if ok and result ~= nil then
@@ -130,8 +135,14 @@ function execution.execute(self)
     self.ui:event { kind = "failed", outcome = outcome, undoing = #ctx._stack > 0 }
   end
   local limit = (outcome.status == "cancelled" or task.cancelled()) and UNDO_AFTER_CANCEL_MS or UNDO_MS
-  ctx._ending = true
+  ctx._ending, self.ending = true, true
   outcome.undone = task.shielded(limit, unwind, self, ctx, good)
+  local left = task.shielded(RELEASE_MS, session.release, self)
+  if left then
+    self.warnings = (self.warnings or 0) + 1
+    note(self, { event = "warn", error = failure.plain(left) })
+    self.ui:event { kind = "warn", error = left }
+  end
   if lost then
     outcome.undone = false
   end

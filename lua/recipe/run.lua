@@ -14,6 +14,7 @@ local json = require "json"
 local os_ = require "_os"
 local params = require "recipe.params"
 local plan = require "recipe.plan"
+local session = require "recipe.session"
 local state = require "recipe.state"
 
 local run = {}
@@ -63,6 +64,7 @@ local function make_plan(self)
     self.ui:event { kind = "plan", entry = entry }
   end)
   local ctx = context.new(self)
+  session.attach(self)
   local ok, e = pcall(effect.with, { plan = self.plan }, self.recipe.def.run, ctx, self.opened)
   if not ok and e ~= effect.plan_end then
     error(e, 0)

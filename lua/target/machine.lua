@@ -15,6 +15,13 @@ local machine = {}
 local Machine = {}
 Machine.__index = Machine
 
+--- Is the text this machine?
+function machine.check(text)
+  if text ~= "local:" then
+    failure.raise("usage", ("\"%s\": local: takes nothing behind the colon"):format(text))
+  end
+end
+
 --- Open this machine as a target; for target.open.
 function machine.open(text)
   return setmetatable({ url = text, name = os_.host().name }, Machine)

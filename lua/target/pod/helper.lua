@@ -1,0 +1,244 @@
+--- Helper pods: a shell beside a pod that has none, or that is gone, on the same
+--- volumes and with the same user.
+---
+--- A helper ends by itself when nothing was done in it for ten minutes, or when it
+--- is a day old; it is removed at the end of the run, and by whatever run comes next
+--- when its own was killed.
+
+local choose = require "target.pod.choose"
+local clock = require "clock"
+local digest = require "digest"
+local failure = require "failure"
+local holder = require "holder"
+local json = require "json"
+local task = require "task"
+
+local helper = {}
+
+helper.CONTAINER = "helper"
+
+local RUN, FOR, HOLDER, MADE_AS = "moonkeep.dev/run", "moonkeep.dev/for", "moonkeep.dev/holder",
+  "moonkeep.dev/blueprint"
+
+local DEADLINE_S = 24 * 3600
+
+--- How long it may take to be scheduled, to have its volumes, and to start.
+local START_MS = 180000
+
+--- Ends when there was no other process for 20 times 30 s.
+local IDLE = [[
+trap 'exit 0' TERM INT
+idle=0
+while [ "$idle" -lt 20 ]; do
+  sleep 30 & wait $!
+  set -- /proc/[0-9]*
+  if [ "$#" -le 1 ]; then idle=$((idle + 1)); else idle=0; fi
+done
+]]
+
+--- For root, so that files of others can be read and given away.
+local ROOT_CAPABILITIES = { "CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID" }
+
+local function copy(from)
+  local into = {}
+  for name, value in pairs(from) do
+    into[name] = value
+  end
+  return into
+end
+
+local function container_security(security)
+  local root = (security.runAsUser or 0) == 0 and not security.runAsNonRoot
+  return {
+    allowPrivilegeEscalation = false,
+    readOnlyRootFilesystem = true,
+    capabilities = { drop = json.array { "ALL" }, add = root and json.array(ROOT_CAPABILITIES) or nil },
+  }
+end
+
+local function pod_security(security)
+  local all = copy(security)
+  all.seccompProfile = all.seccompProfile or { type = "RuntimeDefault" }
+  if (all.runAsUser or 0) ~= 0 then
+    all.runAsNonRoot = true
+  end
+  return all
+end
+
+--- Where it runs: on the pod's node while the pod is there, since a volume may be
+--- usable on one node only; else where the scheduler finds the volumes.
+local function placement(plan, spec, beside)
+  if beside and plan.node then
+    spec.nodeName, spec.nodeSelector, spec.affinity = plan.node, nil, nil
+  elseif plan.on_node and plan.node then
+    spec.nodeSelector = nil
+    spec.affinity = { nodeAffinity = { requiredDuringSchedulingIgnoredDuringExecution = {
+      nodeSelectorTerms = json.array { { matchFields = json.array {
+        { key = "metadata.name", operator = "In", values = json.array { plan.node } } } } } } } }
+  elseif plan.on_node then
+    failure.raise("unsupported", ("pod %s/%s has directories of its node as volumes, and which node that is "
+      .. "is not known while it does not run"):format(plan.namespace, plan.pod),
+      { hint = "begin while the pod runs" })
+  end
+end
+
+--- The name of a run's helper for a container: the same each time.
+function helper.name(plan, run)
+  local of = digest.sha256(("%s/%s/%s"):format(plan.namespace, plan.pod, plan.container)):sub(1, 5)
+  local part = run:lower():gsub("[^a-z0-9]+", "-"):sub(1, 40):gsub("%-+$", "")
+  return ("moonkeep-helper-%s-%s"):format(part, of)
+end
+
+--- A text as the value of a label.
+local function label(text)
+  return (text:gsub("[^%w._-]", "-"):sub(1, 63):gsub("[^%w]+$", ""))
+end
+
+--- The manifest of a helper.
+--- @param plan table of blueprint
+--- @param options table {run, image, beside = true while the pod is there}
+function helper.manifest(plan, options)
+  local spec = copy(plan.spec)
+  spec.containers = json.array { {
+    name = helper.CONTAINER,
+    image = options.image,
+    imagePullPolicy = plan.image == options.image and plan.pull_policy == "Never" and "Never" or "IfNotPresent",
+    command = json.array { "sh", "-c", IDLE },
+    volumeMounts = plan.mounts,
+    securityContext = container_security(plan.security),
+    resources = {
+      requests = { cpu = "10m", memory = "32Mi" },
+      limits = { cpu = "2", memory = "256Mi" },
+    },
+  } }
+  spec.volumes = plan.volumes
+  spec.securityContext = pod_security(plan.security)
+  spec.automountServiceAccountToken = false
+  spec.enableServiceLinks = false
+  spec.restartPolicy = "Never"
+  spec.activeDeadlineSeconds = DEADLINE_S
+  spec.terminationGracePeriodSeconds = 1
+  placement(plan, spec, options.beside)
+  local owner = plan.owner
+  return {
+    apiVersion = "v1", kind = "Pod",
+    metadata = {
+      namespace = plan.namespace,
+      name = helper.name(plan, options.run),
+      -- No label that a Service or a workload may select.
+      labels = { [RUN] = label(options.run), [FOR] = label(plan.pod) },
+      annotations = {
+        [HOLDER] = json.encode(holder.me()),
+        [MADE_AS] = digest.sha256(json.encode { plan, options.image, options.beside or false }):sub(1, 16),
+        -- A mesh would wait for a proxy that never ends.
+        ["sidecar.istio.io/inject"] = "false", ["linkerd.io/inject"] = "disabled",
+      },
+      ownerReferences = owner and json.array { { apiVersion = owner.apiVersion, kind = owner.kind,
+        name = owner.name, uid = owner.uid, controller = false, blockOwnerDeletion = false } } or nil,
+    },
+    spec = spec,
+  }
+end
+
+local function no_shell(image, message)
+  failure.raise("unsupported", ("the image \"%s\" has no shell: %s"):format(image, message or "it does not start"),
+    { hint = "name one that has sh, tar and dd: helper=IMAGE behind the ? of the target" })
+end
+
+--- Raise what keeps a helper from starting.
+local function check_start(pod, image)
+  local stuck, reason, message = choose.is_stuck(pod, helper.CONTAINER)
+  if not stuck then
+    return reason and ("%s%s"):format(reason, message and " (" .. message .. ")" or "")
+  elseif message and message:find("executable file not found", 1, true)
+    or message and message:find("no such file or directory", 1, true) then
+    no_shell(image, message)
+  elseif reason == "Unschedulable" then
+    return ("%s (%s)"):format(reason, message or "")
+  end
+  failure.raise("process", ("the helper pod %s does not start: %s%s"):format(pod.metadata.name, reason,
+    message and " (" .. message .. ")" or ""),
+    { hint = reason:find("Image") and "can the node pull it? another image: helper=IMAGE behind the ? of the target"
+      or nil })
+end
+
+--- What the cluster has told of a pod lately, for an error: its last warning.
+local function last_warning(cluster, pod)
+  local ok, events = pcall(cluster.events, cluster, pod)
+  local said
+  for _, event in ipairs(ok and events or {}) do
+    if event.type == "Warning" then
+      said = ("%s: %s"):format(tostring(event.reason), tostring(event.message))
+    end
+  end
+  return said
+end
+
+local function wait_running(cluster, made, image)
+  local ends, why = clock.mono() + START_MS, nil
+  while true do
+    local pod = cluster:get("pod", made.metadata.name, { namespace = made.metadata.namespace })
+    if pod == nil or pod.metadata.deletionTimestamp then
+      failure.raise("changed", ("the helper pod %s was deleted before it ran"):format(made.metadata.name),
+        { hint = "who deletes pods here? perhaps a quota or a policy" })
+    elseif choose.runs(pod, helper.CONTAINER) then
+      return pod
+    end
+    why = check_start(pod, image) or why
+    if clock.mono() >= ends then
+      failure.raise("timeout", ("waited %d s for the helper pod %s: %s"):format(START_MS // 1000,
+        made.metadata.name, last_warning(cluster, pod) or why or choose.state(pod)))
+    end
+    task.sleep(250)
+  end
+end
+
+--- Remove a helper, and wait until it is gone.
+function helper.remove(cluster, namespace, name, why)
+  if cluster:get("pod", name, { namespace = namespace }) then
+    cluster:delete("pod", name, { namespace = namespace, grace = 1, why = why })
+    task.wait_until(("the helper pod %s to go"):format(name), 60000, function()
+      return cluster:get("pod", name, { namespace = namespace }) == nil
+    end)
+  end
+end
+
+--- A running helper: the one that this run has already, or a new one.
+--- @param cluster table of kube.open
+--- @param manifest table of helper.manifest
+--- @return table the pod
+function helper.start(cluster, manifest)
+  local meta, image = manifest.metadata, manifest.spec.containers[1].image
+  local there = cluster:get("pod", meta.name, { namespace = meta.namespace })
+  if there then
+    local same = (there.metadata.annotations or {})[MADE_AS] == meta.annotations[MADE_AS]
+    if same and not there.metadata.deletionTimestamp and not choose.is_stuck(there, helper.CONTAINER) then
+      return wait_running(cluster, there, image)
+    end
+    helper.remove(cluster, meta.namespace, meta.name, "it is not as it must be")
+  end
+  local made = cluster:create(manifest)
+  local ok, pod = pcall(wait_running, cluster, made, image)
+  if not ok then
+    task.shielded(20000, pcall, helper.remove, cluster, meta.namespace, meta.name, "it does not run")
+    error(pod, 0)
+  end
+  return pod
+end
+
+--- The helpers of a run, and those of runs whose process is gone.
+--- @return table list of names
+function helper.left(cluster, namespace, run)
+  local names = {}
+  for _, pod in ipairs(cluster:list("pod", { namespace = namespace, selector = RUN })) do
+    local ok, who = pcall(json.decode, (pod.metadata.annotations or {})[HOLDER] or "")
+    local gone = ok and type(who) == "table" and holder.is_gone(who)
+    local ended = pod.status and (pod.status.phase == "Succeeded" or pod.status.phase == "Failed")
+    if pod.metadata.labels[RUN] == label(run) or gone or ended then
+      names[#names + 1] = pod.metadata.name
+    end
+  end
+  return names
+end
+
+return helper

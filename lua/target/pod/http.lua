@@ -1,0 +1,205 @@
+--- HTTP to a server in a pod, whichever way there is:
+---
+---   proxy     through the API server's proxy of pods: no process in the pod
+---   command   `nc` in the container, with its stdin and stdout as the connection
+---   forward   the kubelet's port-forward
+---
+--- The proxy is left out for https, since the API server would not verify the
+--- certificate, and for requests with an Authorization of their own, which the API
+--- server takes for one to itself.  What worked is used as long as the pod is there.
+
+local failure = require "failure"
+local http = require "http"
+local json = require "json"
+local kube_native = require "_kube"
+local url = require "_url"
+
+local pod_http = {}
+
+local LOOPBACK = { localhost = true, ["127.0.0.1"] = true, ["::1"] = true, ["0.0.0.0"] = true }
+local PORTS = { http = 80, https = 443 }
+
+--- What the API server says when nothing listens at the pod's port.
+local UNREACHED = { "error trying to reach service", "connect: connection refused", "no route to host",
+  "i/o timeout", "EOF" }
+
+local Route = {}
+Route.__index = Route
+
+local function has_authorization(headers)
+  for name in pairs(headers or {}) do
+    if name:lower() == "authorization" then
+      return true
+    end
+  end
+  return false
+end
+
+--- The Status of the API server itself, not an answer of the server behind it; or nil.
+local function own_status(answer)
+  local ok, value = pcall(json.decode, answer.body)
+  return ok and type(value) == "table" and value.kind == "Status" and value.apiVersion == "v1" and value or nil
+end
+
+local function nothing_listens(self, why)
+  failure.raise("network", ("cannot connect to %s:%d: %s"):format(self.host, self.port, why),
+    { retryable = true })
+end
+
+--- What an answer of the proxy means: the server's answer; raises "network" where
+--- nothing listens; nil and why where this way is closed to us.
+local function judge_proxy(self, answer)
+  if answer.status == 502 or answer.status == 503 or answer.status == 504 then
+    local status = own_status(answer)
+    local said = status and tostring(status.message) or answer.body
+    for _, text in ipairs(UNREACHED) do
+      if said:sub(1, 400):find(text, 1, true) and (status or said:find("^error trying to reach service")) then
+        nothing_listens(self, said:gsub("%s+", " "):sub(1, 300))
+      end
+    end
+  elseif answer.status == 403 or answer.status == 401 or answer.status == 404 or answer.status == 405 then
+    local status = own_status(answer)
+    if status and answer.status == 404 then
+      nothing_listens(self, tostring(status.message))
+    elseif status then
+      return nil, tostring(status.message)
+    end
+  end
+  return answer
+end
+
+local function by_proxy(self, request, pod)
+  local path = request.url:match("^%a+://[^/?]*(.*)$")
+  if path:sub(1, 1) ~= "/" then
+    path = "/" .. path
+  end
+  local answer = self.place:cluster():raw {
+    method = request.method, headers = request.headers, body = request.body,
+    path = ("/api/v1/namespaces/%s/pods/%s:%d/proxy%s"):format(self.place.where.namespace, pod.name, self.port, path),
+    answer_max = request.answer_max, stall_ms = request.stall_ms, total_ms = request.total_ms,
+  }
+  return judge_proxy(self, answer)
+end
+
+local function by_command(self, request, pod)
+  if not self.place:has_shell(pod) then
+    return nil, "the container has no shell"
+  end
+  request.host = self.place:host(pod.name, pod.container)
+  request.argv = { "nc", self.host, tostring(self.port) }
+  local ok, answer = pcall(kube_native.request_by_command, request)
+  if ok then
+    return answer
+  end
+  local e = failure.of(answer)
+  if e.code == "not_found" or e.code == "unsupported" then
+    return nil, e.message
+  elseif e.code == "truncated" or e.code == "process" then
+    return nil, e.message
+  end
+  error(e, 0)
+end
+
+local function by_forward(self, request, pod)
+  request.client, request.ns, request.pod = self.place:cluster().native, self.place.where.namespace, pod.name
+  request.port = self.port
+  local ok, answer = pcall(kube_native.request_forwarded, request)
+  if ok then
+    return answer
+  end
+  local e = failure.of(answer)
+  if e.code == "permission" or e.code == "unsupported" then
+    return nil, e.message
+  end
+  error(e, 0)
+end
+
+local WAYS = {
+  { name = "the API server's proxy", send = by_proxy, may = function(self, request, pod)
+    if self.scheme == "https" then
+      return false, "the API server's proxy does not verify certificates"
+    elseif has_authorization(request.headers) then
+      return false, "the API server's proxy would take the request's token for one to itself"
+    elseif not (LOOPBACK[self.host] or pod.ips[self.host]) then
+      return false, "the address is not the pod's own"
+    end
+    return true
+  end },
+  { name = "nc in the container", send = by_command, may = function() return true end },
+  { name = "port-forward", send = by_forward, may = function(self, _, pod)
+    if not (LOOPBACK[self.host] or pod.ips[self.host]) then
+      return false, "the address is not the pod's own"
+    end
+    return true
+  end },
+}
+
+local function copy(request)
+  local into = {}
+  for name, value in pairs(request) do
+    into[name] = value
+  end
+  return into
+end
+
+--- Try a way: the answer; or nil, why not, and the error when it was of the network.
+local function try(self, way, request, pod)
+  local may, why = way.may(self, request, pod)
+  if not may then
+    return nil, why
+  end
+  local ok, answer, closed = pcall(way.send, self, copy(request), pod)
+  if ok then
+    return answer, closed
+  end
+  local e = failure.of(answer)
+  if e.code ~= "network" then
+    error(e, 0)
+  end
+  return nil, e.message, e
+end
+
+function Route:send(request)
+  local pod = self.place:running()
+  if pod == nil then
+    nothing_listens(self, self.place.where.text .. " does not run")
+  elseif pod.uid ~= self.uid then
+    self.uid, self.way = pod.uid, nil
+  end
+  if self.way then
+    local answer, why, e = try(self, self.way, request, pod)
+    if answer then
+      return answer
+    end
+    error(e or failure.new("network", ("%s does not get through any more: %s"):format(self.way.name, why)), 0)
+  end
+  local reasons, first = {}, nil
+  for _, way in ipairs(WAYS) do
+    local answer, why, e = try(self, way, request, pod)
+    if answer then
+      self.way = way
+      self.place:once("detail", "HTTP to %s:%d goes by %s%s", self.host, self.port, way.name,
+        #reasons > 0 and " (" .. table.concat(reasons, "; ") .. ")" or "")
+      return answer
+    end
+    first = first or e
+    reasons[#reasons + 1] = why
+  end
+  error(first or failure.new("network", ("cannot connect to %s:%d of %s: %s"):format(self.host, self.port,
+    self.place.where.text, table.concat(reasons, "; "))), 0)
+end
+
+--- A client (module http) for a URL as it is seen from the pod.
+--- @param place table of target.pod.place
+function pod_http.client(place, base, options)
+  local parsed = url.parse(base)
+  local route = setmetatable({ place = place, scheme = parsed.scheme, host = parsed.host,
+    port = parsed.port or PORTS[parsed.scheme] }, Route)
+  local with = copy(options or {})
+  with.send = function(request)
+    return route:send(request)
+  end
+  return http.client(base, with)
+end
+
+return pod_http

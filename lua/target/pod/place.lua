@@ -1,0 +1,360 @@
+--- Where a pod target acts: in the container, while that runs and has a shell; else
+--- in a helper pod on the same volumes.
+---
+--- What was seen of the pod is remembered, also in the run's journal: a workload
+--- that was scaled to 0 by this run has no pod to look at any more.
+
+local blueprint = require "target.pod.blueprint"
+local choose = require "target.pod.choose"
+local clock = require "clock"
+local effect = require "effect"
+local failure = require "failure"
+local far = require "_far"
+local guard = require "target.pod.guard"
+local helper = require "target.pod.helper"
+local kube = require "kube"
+local native = require "_kube"
+local remote = require "target.remote"
+local task = require "task"
+local workloads = require "target.pod.workloads"
+
+local place = {}
+
+--- How long a place is used before the pod is looked at again.
+local FRESH_MS = 2000
+
+--- How long a pod that should run may take to come, or to go.
+local COMING_MS = 120000
+
+local Place = {}
+Place.__index = Place
+
+--- @param where table of address.parse
+function place.new(where)
+  return setmetatable({ where = where, session = nil, memory = { shells = {} } }, Place)
+end
+
+--- Belong to a run (recipe.session).
+function Place:attach(session)
+  self.session = session
+  self.memory = session.memory or self.memory
+  self.memory.shells = self.memory.shells or {}
+end
+
+--- The cluster; opened when it is first needed.
+function Place:cluster()
+  if self._cluster == nil then
+    self._cluster = kube.open { context = self.where.context, namespace = self.where.namespace }
+  end
+  return self._cluster
+end
+
+--- Keep what is remembered, where a run has a journal.
+function Place:remember(name, value)
+  self.memory[name] = value
+  if self.session then
+    self.session:remember(self.memory)
+  end
+end
+
+local function say(self, kind, text, ...)
+  if self.session then
+    self.session:tell(kind, text:format(...))
+  end
+end
+
+--- Tell once.
+function Place:once(kind, text, ...)
+  self._told = self._told or {}
+  text = text:format(...)
+  if not self._told[text] then
+    self._told[text] = true
+    say(self, kind, "%s", text)
+  end
+end
+
+--- Keep the blueprint of a pod that is there.
+local function note_pod(self, pod, owner)
+  local container = choose.container(pod, self.where.container, "pod " .. pod.metadata.name)
+  local known = self.memory.blueprint
+  if known == nil or known.uid ~= pod.metadata.uid or known.container ~= container.name
+    or known.node ~= pod.spec.nodeName then
+    self:remember("blueprint", blueprint.of_pod(pod, container, owner or workloads.of_pod(self:cluster(), pod)))
+  end
+  return container
+end
+
+local function missing(self, why)
+  local info = self:cluster():info()
+  failure.raise("not_found", ("there is no pod for %s: %s"):format(self.where.text, why),
+    { hint = ("this is the cluster of context \"%s\" (%s); is it the right one?"):format(info.context, info.server) })
+end
+
+--- Nothing is there: what a helper is to be like.
+local function note_absent(self, workload, ordinal)
+  local known = self.memory.blueprint
+  if known and (workload == nil or (known.owner and known.owner.uid == workload.metadata.uid)) then
+    return
+  elseif workload == nil then
+    missing(self, "nor a workload that it would be of")
+  end
+  local template = workload.spec.template
+  local container = choose.container(template, self.where.container, ("%s %s"):format(workload.kind,
+    workload.metadata.name))
+  self:remember("blueprint", blueprint.of_workload(workload, container, ordinal or 0))
+end
+
+--- Look for the pod.
+--- @return table|nil pod, table|nil its container, boolean|nil expected: it should be there
+local function look(self)
+  local found = workloads.find(self:cluster(), self.where, self.memory.blueprint)
+  if found.pod then
+    return found.pod, note_pod(self, found.pod, found.owner)
+  end
+  note_absent(self, found.workload, found.ordinal)
+  local wanted = found.workload and found.workload.spec.replicas
+  if wanted == nil and found.workload then
+    wanted = 1
+  end
+  return nil, nil, wanted ~= nil and wanted > (found.ordinal or 0)
+end
+
+--- Wait until the container runs, or will not, or the pod is gone for good.
+local function settle(self)
+  local ends = clock.mono() + COMING_MS
+  while true do
+    local pod, container, expected = look(self)
+    if pod == nil and not expected then
+      return nil
+    elseif pod and choose.runs(pod, container.name) then
+      return pod, container
+    elseif pod and not pod.metadata.deletionTimestamp and choose.is_stuck(pod, container.name) then
+      self:once("caution", "%s is %s: its volumes are reached through a helper pod",
+        self.where.text, choose.state(pod))
+      return pod, container, true
+    elseif clock.mono() >= ends then
+      failure.raise("timeout", ("waited %d s for %s: %s"):format(COMING_MS // 1000, self.where.text,
+        pod and choose.state(pod) or "it does not come"), { hint = "kubectl describe says more" })
+    end
+    task.sleep(300)
+  end
+end
+
+--- The image of a container, as exactly as the node knows it.
+local function image_of(pod, container)
+  for _, status in ipairs(pod.status.containerStatuses or {}) do
+    if status.name == container.name and (status.imageID or "") ~= "" then
+      return status.imageID
+    end
+  end
+  return container.image
+end
+
+--- Has the container a shell?  Asked once an image.
+local function has_shell(self, host, image)
+  if self.memory.shells[image] == nil then
+    local ok, done = pcall(far.run, host, { argv = { "sh", "-c", ":" }, output_max = 65536, bare = true })
+    if not ok and not failure.is(done, "not_found") and not failure.is(done, "unsupported") then
+      error(done, 0)
+    end
+    local shells = {}
+    for name, has in pairs(self.memory.shells) do
+      shells[name] = has
+    end
+    shells[image] = ok and done.status == 0
+    self:remember("shells", shells)
+  end
+  return self.memory.shells[image]
+end
+
+local function machine_of(self, host)
+  return remote.open(host, { url = self.where.text, name = self.memory.blueprint.pod,
+    proof = self.where.proof, streams = self.where.streams })
+end
+
+local function in_pod(self, pod, host)
+  return { via = "pod", uid = pod.metadata.uid, pod = pod.metadata.name, host = host,
+    machine = machine_of(self, host) }
+end
+
+--- The image of the helper: as asked, else the container's own, unless it has no shell.
+local function helper_image(self, pod, image)
+  if self.where.helper then
+    return self.where.helper
+  elseif pod and self.memory.shells[image] == false then
+    failure.raise("unsupported", ("pod %s/%s has no shell in container %s"):format(pod.metadata.namespace,
+      pod.metadata.name, self.memory.blueprint.container),
+      { hint = "name an image with sh, tar and dd for a helper pod beside it: helper=IMAGE behind the ? of the target" })
+  end
+  return self.memory.blueprint.image
+end
+
+local function in_helper(self, pod, image)
+  local plan = self.memory.blueprint
+  local run = self:run()
+  image = helper_image(self, pod, image)
+  local manifest = helper.manifest(plan, { run = run, image = image, beside = pod ~= nil })
+  local name = manifest.metadata.name
+  if not (self.memory.helper and self.memory.helper.name == name) then
+    guard.need(self, { { "create", "pod" }, { "delete", "pod" } })
+    effect.change_for_result("create", ("the helper pod %s/%s"):format(plan.namespace, name),
+      pod and "the pod has no shell" or "the pod is gone")
+    self:remember("helper", { name = name, namespace = plan.namespace })
+  end
+  local made = helper.start(self:cluster(), manifest)
+  local host = self:host(made.metadata.name, helper.CONTAINER)
+  self:once("detail", "acting through the helper pod %s/%s, image %s", plan.namespace, name, image)
+  return { via = "helper", uid = pod and pod.metadata.uid, helper = made.metadata.uid, pod = name,
+    host = host, machine = machine_of(self, host) }
+end
+
+--- The run that acts; where there is none, an id of its own.
+function Place:run()
+  if self.session then
+    return self.session.run
+  end
+  self._run = self._run or "by-hand-" .. require("_os").random_id(8)
+  return self._run
+end
+
+--- Commands in a container.
+function Place:host(pod, container)
+  return native.pod_host(self:cluster().native, self.where.namespace, pod, container)
+end
+
+--- Is what was used still right?
+local function still_there(self)
+  local current = self.current
+  local cluster, namespace = self:cluster(), self.where.namespace
+  if current.via == "pod" then
+    local pod = cluster:get("pod", current.pod, { namespace = namespace })
+    return pod ~= nil and pod.metadata.uid == current.uid and not pod.metadata.deletionTimestamp
+  end
+  local made = cluster:get("pod", current.pod, { namespace = namespace })
+  if made == nil or made.metadata.uid ~= current.helper or not choose.runs(made, helper.CONTAINER) then
+    return false
+  end
+  local pod = look(self)
+  return (pod and pod.metadata.uid) == current.uid
+end
+
+local function enter(self)
+  if self.current then
+    if clock.mono() - self.current.seen < FRESH_MS then
+      return self.current
+    elseif still_there(self) then
+      self.current.seen = clock.mono()
+      return self.current
+    end
+    self:leave()
+  end
+  guard.check(self)
+  local pod, container, stuck = settle(self)
+  local current
+  if pod and not stuck then
+    local host, image = self:host(pod.metadata.name, container.name), image_of(pod, container)
+    if has_shell(self, host, image) then
+      current = in_pod(self, pod, host)
+    else
+      current = in_helper(self, pod, image)
+    end
+  else
+    current = in_helper(self, pod, nil)
+  end
+  current.seen = clock.mono()
+  self.current = current
+  return current
+end
+
+--- Where to act now; several tasks of a step ask one after the other.
+--- @return table {via = "pod"|"helper", uid, pod, host, machine}
+function Place:enter()
+  while self.entering do
+    task.sleep(10)
+  end
+  self.entering = true
+  local ok, current = pcall(enter, self)
+  self.entering = nil
+  if not ok then
+    error(current, 0)
+  end
+  return current
+end
+
+--- Forget where it acted: the pod has gone, or is about to.
+function Place:leave()
+  self._running = nil
+  if self.current then
+    pcall(self.current.machine.close, self.current.machine)
+    self.current = nil
+  end
+end
+
+--- The pod as it is now, for HTTP: {name, ip, container}, or nil while it does not run.
+function Place:running()
+  local known = self._running
+  if known and clock.mono() - known.seen < FRESH_MS then
+    return known
+  end
+  self._running = nil
+  guard.check_cluster(self)
+  local pod, container = look(self)
+  if pod and choose.runs(pod, container.name) then
+    self._running = { seen = clock.mono(), name = pod.metadata.name, uid = pod.metadata.uid, ips = workloads.addresses(pod),
+      container = container.name, image = image_of(pod, container) }
+  end
+  return self._running
+end
+
+--- Has the container a shell?
+function Place:has_shell(pod)
+  return has_shell(self, self:host(pod.name, pod.container), pod.image)
+end
+
+--- The workload that the pod is of: its object; raises "not_found" for a pod of its own.
+function Place:workload()
+  guard.check_cluster(self)
+  local found = workloads.find(self:cluster(), self.where, self.memory.blueprint)
+  if found.pod then
+    note_pod(self, found.pod, found.owner)
+  else
+    note_absent(self, found.workload, found.ordinal)
+  end
+  local owner = self.memory.blueprint.owner
+  if owner == nil or owner.kind == "Pod" then
+    failure.raise("not_found", ("%s belongs to no workload that could be scaled"):format(self.where.text),
+      { hint = "name one: --service sts/NAME or deploy/NAME" })
+  end
+  return owner, found.ordinal or choose.ordinal(self.memory.blueprint.pod) or 0
+end
+
+--- End: remove what was made, also by runs that were killed.
+function Place:release()
+  self:leave()
+  if self._cluster == nil and self.memory.helper == nil then
+    return
+  end
+  local run = self:run()
+  local made = self.memory.helper
+  local ok, names = pcall(helper.left, self:cluster(), self.where.namespace, run)
+  if not ok then
+    -- Not allowed to list: then there is only what is known.
+    names = {}
+  end
+  local known = false
+  for _, name in ipairs(names) do
+    known = known or (made ~= nil and made.name == name)
+  end
+  if made and not known then
+    names[#names + 1] = made.name
+  end
+  for _, name in ipairs(names) do
+    helper.remove(self:cluster(), self.where.namespace, name, "nobody needs it any more")
+    say(self, "detail", "the helper pod %s is removed", name)
+  end
+  if made then
+    self:remember("helper", nil)
+  end
+end
+
+return place

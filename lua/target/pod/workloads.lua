@@ -1,0 +1,180 @@
+--- Pods and the workloads that they are of.
+
+local choose = require "target.pod.choose"
+local failure = require "failure"
+
+local workloads = {}
+
+local KINDS = { StatefulSet = "statefulset", Deployment = "deployment", ReplicaSet = "replicaset",
+  DaemonSet = "daemonset" }
+
+--- How kube names a kind: "statefulset" for "StatefulSet"; with its group for others.
+function workloads.kind(owner)
+  local group = owner.apiVersion:match("^(.*)/[^/]*$")
+  return KINDS[owner.kind] or (group and ("%s.%s"):format(owner.kind:lower(), group) or owner.kind:lower())
+end
+
+--- The owner that controls an object: its ownerReference, or nil.
+function workloads.controller(object)
+  for _, owner in ipairs(object.metadata.ownerReferences or {}) do
+    if owner.controller then
+      return { apiVersion = owner.apiVersion, kind = owner.kind, name = owner.name, uid = owner.uid }
+    end
+  end
+  return nil
+end
+
+--- The workload of a pod, {apiVersion, kind, name, uid}: its controller, of a
+--- ReplicaSet the Deployment; a pod without is its own.
+function workloads.of_pod(cluster, pod)
+  local owner = workloads.controller(pod)
+  if owner and owner.kind == "ReplicaSet" then
+    local set = cluster:get("replicaset", owner.name, { namespace = pod.metadata.namespace })
+    owner = set and workloads.controller(set) or owner
+  end
+  return owner or { apiVersion = "v1", kind = "Pod", name = pod.metadata.name, uid = pod.metadata.uid }
+end
+
+--- A label selector as text.
+--- @param selector table matchLabels, matchExpressions
+function workloads.selector(selector)
+  local parts = {}
+  for name, value in pairs(selector.matchLabels or {}) do
+    parts[#parts + 1] = name .. "=" .. value
+  end
+  for _, rule in ipairs(selector.matchExpressions or {}) do
+    local values = table.concat(rule.values or {}, ",")
+    parts[#parts + 1] = rule.operator == "In" and ("%s in (%s)"):format(rule.key, values)
+      or rule.operator == "NotIn" and ("%s notin (%s)"):format(rule.key, values)
+      or rule.operator == "Exists" and rule.key or "!" .. rule.key
+  end
+  table.sort(parts)
+  return table.concat(parts, ",")
+end
+
+--- The pods of a workload.
+function workloads.pods(cluster, workload)
+  local found = cluster:list("pod", { namespace = workload.metadata.namespace,
+    selector = workloads.selector(workload.spec.selector) })
+  local own = {}
+  for _, pod in ipairs(found) do
+    local owner = workloads.controller(pod)
+    -- A Deployment's pods are those of its ReplicaSets, which are named after it.
+    local of = owner and (owner.uid == workload.metadata.uid or (workload.kind == "Deployment"
+      and owner.kind == "ReplicaSet" and owner.name:sub(1, #workload.metadata.name + 1)
+        == workload.metadata.name .. "-"))
+    if of then
+      own[#own + 1] = pod
+    end
+  end
+  return own
+end
+
+--- Do labels satisfy a selector of equalities ("a=b,c")?  nil when it says more than that.
+local function matches(selector, labels)
+  for part in selector:gmatch("[^,]+") do
+    local name, value = part:match("^%s*([%w._/-]+)%s*==?%s*([%w._-]*)%s*$")
+    if name == nil then
+      name = part:match("^%s*([%w._/-]+)%s*$")
+      if name == nil then
+        return nil
+      end
+    end
+    if labels[name] == nil or (value ~= nil and labels[name] ~= value) then
+      return false
+    end
+  end
+  return true
+end
+
+--- The workload whose pods would have those labels, when there is just one.
+local function by_template(cluster, where)
+  local found = {}
+  for _, kind in ipairs { "statefulset", "deployment" } do
+    for _, workload in ipairs(cluster:list(kind, { namespace = where.namespace })) do
+      if matches(where.selector, (workload.spec.template.metadata or {}).labels or {}) then
+        workload.kind = workload.kind or (kind == "statefulset" and "StatefulSet" or "Deployment")
+        workload.apiVersion = workload.apiVersion or "apps/v1"
+        found[#found + 1] = workload
+      end
+    end
+  end
+  return #found == 1 and found[1] or nil
+end
+
+--- The workload that a pod's blueprint names.
+local function of_blueprint(cluster, where, plan)
+  local owner = plan and plan.owner
+  if owner == nil or owner.kind == "Pod" then
+    return nil
+  end
+  return cluster:get(workloads.kind(owner), owner.name, { namespace = where.namespace })
+end
+
+--- The StatefulSet that a pod of that name would be of.
+local function by_name(cluster, where)
+  local base, ordinal = where.name:match("^(.*)%-(%d+)$")
+  if base == nil then
+    return nil
+  end
+  local workload = cluster:get("statefulset", base, { namespace = where.namespace })
+  return workload, math.tointeger(tonumber(ordinal))
+end
+
+local function find_named(cluster, where, plan)
+  local pod = cluster:get("pod", where.name, { namespace = where.namespace })
+  if pod then
+    return { pod = pod }
+  end
+  local workload, ordinal = by_name(cluster, where)
+  workload = workload or of_blueprint(cluster, where, plan)
+  return { workload = workload, ordinal = ordinal or 0 }
+end
+
+local function find_selected(cluster, where, plan)
+  local pods = cluster:list("pod", { namespace = where.namespace, selector = where.selector })
+  local pod = choose.among(pods, where, ("the selector %s in %s"):format(where.selector, where.namespace))
+  if pod then
+    return { pod = pod }
+  end
+  return { workload = of_blueprint(cluster, where, plan) or by_template(cluster, where),
+    ordinal = where.replica or 0 }
+end
+
+--- Find the pod that an address means, or, where it is gone, what it was of.
+--- @param where table of address.parse
+--- @param plan table|nil the blueprint of when it was there
+--- @return table {pod, owner} or {workload, ordinal}
+function workloads.find(cluster, where, plan)
+  if where.kind == "pod" then
+    return find_named(cluster, where, plan)
+  elseif where.kind == "selector" then
+    return find_selected(cluster, where, plan)
+  end
+  local workload = cluster:get(where.kind, where.name, { namespace = where.namespace })
+  if workload == nil then
+    failure.raise("not_found", ("there is no %s %s in namespace %s"):format(where.kind, where.name,
+      where.namespace))
+  end
+  local pod = choose.among(workloads.pods(cluster, workload), where,
+    ("%s %s/%s"):format(where.kind, where.namespace, where.name))
+  if pod then
+    return { pod = pod, owner = { apiVersion = workload.apiVersion, kind = workload.kind,
+      name = workload.metadata.name, uid = workload.metadata.uid } }
+  end
+  return { workload = workload, ordinal = where.replica or 0 }
+end
+
+--- The addresses of a pod.
+function workloads.addresses(pod)
+  local set = {}
+  if pod.status.podIP then
+    set[pod.status.podIP] = true
+  end
+  for _, entry in ipairs(pod.status.podIPs or {}) do
+    set[entry.ip] = true
+  end
+  return set
+end
+
+return workloads

@@ -1,0 +1,145 @@
+--- What a helper pod is like.
+
+local blueprint = require "target.pod.blueprint"
+local helper = require "target.pod.helper"
+local json = require "json"
+
+local test = {}
+
+local RUN = "20261121T020000-aaaaa"
+
+local function a_pod()
+  return {
+    metadata = { name = "db-0", namespace = "m", uid = "u1", labels = { app = "db" } },
+    spec = {
+      nodeName = "n1", serviceAccountName = "db", tolerations = { { key = "only", operator = "Exists" } },
+      imagePullSecrets = { { name = "pull" } }, hostNetwork = true,
+      securityContext = { runAsUser = 1000, fsGroup = 2000, supplementalGroups = { 7 },
+        seLinuxOptions = { level = "s0:c1,c2" }, sysctls = { { name = "a", value = "b" } } },
+      containers = { {
+        name = "db", image = "registry.local/db", imagePullPolicy = "Never", env = { { name = "A", value = "b" } },
+        securityContext = { runAsUser = 65534, privileged = true },
+        volumeMounts = {
+          { name = "data", mountPath = "/data/" }, { name = "data", mountPath = "/also", subPath = "in" },
+          { name = "conf", mountPath = "/etc/db", readOnly = true }, { name = "tmp", mountPath = "/data/tmp" },
+          { name = "token-x", mountPath = "/var/run/secrets/kubernetes.io/serviceaccount" },
+          { name = "api", mountPath = "/api" },
+        } }, { name = "side", image = "side", volumeMounts = { { name = "other", mountPath = "/other" } } } },
+      volumes = {
+        { name = "data", persistentVolumeClaim = { claimName = "data-db-0" } },
+        { name = "conf", configMap = { name = "conf" } }, { name = "tmp", emptyDir = json.decode "{}" },
+        { name = "token-x", secret = { secretName = "token-x" } }, { name = "other", configMap = { name = "o" } },
+        { name = "api", projected = { sources = { { serviceAccountToken = { path = "token" } } } } },
+      },
+    },
+  }
+end
+
+local OWNER = { apiVersion = "apps/v1", kind = "StatefulSet", name = "db", uid = "u2" }
+
+local function plan_of(pod)
+  return blueprint.of_pod(pod, pod.spec.containers[1], OWNER)
+end
+
+--- The plan as a resumed run has it from its journal.
+local function kept(plan)
+  return json.decode(json.encode(plan))
+end
+
+test["it has the container's volumes at the same places, and only those"] = function(t)
+  local spec = helper.manifest(kept(plan_of(a_pod())), { run = RUN, image = "busybox", beside = true }).spec
+  t.equal(json.encode(spec.volumes), json.encode {
+    { name = "data", persistentVolumeClaim = { claimName = "data-db-0" } },
+    { name = "conf", configMap = { name = "conf" } } })
+  t.equal(spec.containers[1].volumeMounts, { { name = "data", mountPath = "/data" },
+    { name = "data", mountPath = "/also", subPath = "in" }, { name = "conf", mountPath = "/etc/db", readOnly = true } })
+  t.equal(spec.automountServiceAccountToken, false)
+end
+
+test["it runs as the container does, with nothing more"] = function(t)
+  local spec = helper.manifest(plan_of(a_pod()), { run = RUN, image = "busybox", beside = true }).spec
+  t.equal(spec.securityContext, { runAsUser = 65534, runAsNonRoot = true, fsGroup = 2000, supplementalGroups = { 7 },
+    seLinuxOptions = { level = "s0:c1,c2" }, seccompProfile = { type = "RuntimeDefault" } })
+  t.equal(spec.containers[1].securityContext, { allowPrivilegeEscalation = false, readOnlyRootFilesystem = true,
+    capabilities = { drop = { "ALL" } } })
+  t.equal({ spec.hostNetwork, spec.containers[1].env, spec.restartPolicy }, { nil, nil, "Never" })
+  t.check(spec.activeDeadlineSeconds > 0)
+end
+
+test["root keeps what it takes to read and give away files of others"] = function(t)
+  local pod = a_pod()
+  pod.spec.securityContext, pod.spec.containers[1].securityContext = nil, nil
+  local spec = helper.manifest(plan_of(pod), { run = RUN, image = "busybox" }).spec
+  t.equal(spec.containers[1].securityContext.capabilities,
+    { drop = { "ALL" }, add = { "CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID" } })
+  t.equal(spec.securityContext.runAsNonRoot, nil)
+  -- Which user an image means is told by newer nodes.
+  pod.status = { containerStatuses = { { name = "db", user = { linux = { uid = 65532, gid = 65532 } } } } }
+  t.equal(helper.manifest(plan_of(pod), { run = RUN, image = "busybox" }).spec.securityContext.runAsUser, 65532)
+end
+
+test["it is on the pod's node while the pod is there, and else where its volumes can be"] = function(t)
+  local pod = a_pod()
+  pod.spec.nodeSelector = { disk = "fast" }
+  local beside = helper.manifest(plan_of(pod), { run = RUN, image = "busybox", beside = true }).spec
+  t.equal({ beside.nodeName, beside.nodeSelector, beside.tolerations[1].key }, { "n1", nil, "only" })
+  local alone = helper.manifest(plan_of(pod), { run = RUN, image = "busybox" }).spec
+  t.equal({ alone.nodeName, alone.nodeSelector }, { nil, { disk = "fast" } })
+  pod.spec.volumes[1] = { name = "data", hostPath = { path = "/srv" } }
+  local pinned = helper.manifest(plan_of(pod), { run = RUN, image = "busybox" }).spec
+  local term = pinned.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[1]
+  t.equal(term.matchFields[1].values, { "n1" })
+  pod.spec.nodeName = nil
+  t.raises("unsupported", "which node that is is not known", helper.manifest, plan_of(pod), { run = RUN, image = "b" })
+end
+
+test["it is found by its run, owned by the workload, and selected by nobody"] = function(t)
+  local plan = plan_of(a_pod())
+  local manifest = helper.manifest(plan, { run = RUN, image = "registry.local/db", beside = true })
+  local meta = manifest.metadata
+  t.check(meta.name:match("^moonkeep%-helper%-20261121t020000%-aaaaa%-%x+$"), meta.name)
+  t.equal(meta.name, helper.name(plan, RUN))
+  t.equal(meta.labels, { ["moonkeep.dev/run"] = RUN, ["moonkeep.dev/for"] = "db-0" })
+  t.equal(meta.ownerReferences, { { apiVersion = "apps/v1", kind = "StatefulSet", name = "db", uid = "u2",
+    controller = false, blockOwnerDeletion = false } })
+  -- What may never be pulled is not pulled by a helper either.
+  t.equal(manifest.spec.containers[1].imagePullPolicy, "Never")
+  t.equal(helper.manifest(plan, { run = RUN, image = "b" }).spec.containers[1].imagePullPolicy, "IfNotPresent")
+  local other = plan_of(a_pod())
+  other.container = "side"
+  t.check(helper.name(other, RUN) ~= meta.name)
+end
+
+test["a StatefulSet without pods says what its pod would be"] = function(t)
+  local pod = a_pod()
+  pod.spec.nodeName = nil
+  table.remove(pod.spec.volumes, 1)
+  local workload = { apiVersion = "apps/v1", kind = "StatefulSet",
+    metadata = { name = "db", namespace = "m", uid = "u2" },
+    spec = { replicas = 0, template = { spec = pod.spec },
+      volumeClaimTemplates = { { metadata = { name = "data" } } } } }
+  local plan = blueprint.of_workload(workload, pod.spec.containers[1], 2)
+  t.equal({ plan.pod, plan.node, plan.owner }, { "db-2", nil, OWNER })
+  local claims = {}
+  for _, volume in ipairs(plan.volumes) do
+    claims[#claims + 1] = volume.persistentVolumeClaim and volume.persistentVolumeClaim.claimName
+  end
+  t.equal(claims, { "data-db-2" })
+end
+
+test["paths that it does not see are refused"] = function(t)
+  local plan = kept(plan_of(a_pod()))
+  for _, path in ipairs { "/", "/data", "/data/wal/000001", "/also", "/etc/db/x", "/etc" } do
+    blueprint.check_path(plan, path)
+  end
+  t.raises("unsupported", "\"/data/tmp/x\" lies in an emptyDir of pod m/db-0", blueprint.check_path, plan,
+    "/data/tmp/x")
+  t.raises("unsupported", "\"/data/tmp\" lies in an emptyDir", blueprint.check_path, plan, "/data/tmp")
+  t.raises("unsupported", "the container's own file system", blueprint.check_path, plan, "/usr/bin")
+  t.raises("unsupported", "the container's own file system", blueprint.check_path, plan, "/database")
+  t.raises("unsupported", "a token of the service account", blueprint.check_path, plan, "/api/token")
+  t.raises("unsupported", "a token of the service account", blueprint.check_path, plan,
+    "/var/run/secrets/kubernetes.io/serviceaccount/token")
+end
+
+return test
