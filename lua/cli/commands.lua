@@ -52,10 +52,10 @@ commands.list = {
   { name = "list", module = "cli.list", args = "[--tag TAG]", least = 0, most = 0,
     options = { { name = "tag", value = "TAG", help = "only recipes with that tag" } },
     summary = "list the recipes", text = "Lists the recipes by system." },
-  { name = "help", module = "cli.help", args = "[RECIPE | COMMAND | stores | exit-status]", least = 0,
+  { name = "help", module = "cli.help", args = "[RECIPE | COMMAND | stores | targets | exit-status]", least = 0,
     most = 2, options = {}, summary = "show help for a recipe or a command",
     text = "Shows what a recipe does and which parameters it takes, how a command is used, how a "
-      .. "STORE is written, or what the exit statuses mean." },
+      .. "STORE or a TARGET is written, or what the exit statuses mean." },
   { name = "backups", module = "cli.backups", args = "[SYSTEM[/INSTANCE]]", least = 0, most = 1,
     options = { STORE }, summary = "list the backups in a store",
     text = "Lists the backups in a store, all or those of a system or instance." },

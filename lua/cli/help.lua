@@ -30,6 +30,7 @@ local ENVIRONMENT = {
   { "NO_COLOR", "set: no colours" },
   { "AWS_...", "credentials, region, endpoint and files of s3:// stores, as the AWS CLI has them" },
   { "AZURE_...", "credentials of azure:// stores" },
+  { "KUBECONFIG", "the clusters of pod:// targets, as kubectl has it; in a pod its service account" },
   { "https_proxy, http_proxy, all_proxy, no_proxy", "proxies: of https://, of http://, of both, and "
     .. "hosts that need none" },
 }
@@ -91,7 +92,8 @@ function help.overview()
     .. heading("Commands", text.columns(rows, "  "))
     .. heading("Options of every command", text.columns(option_rows(commands.globals), "  "))
     .. "\n`moonkeep help COMMAND` and `moonkeep help RECIPE` say more, "
-    .. "`moonkeep help stores` how a STORE is written,\n`moonkeep help exit-status` what a status means.\n"
+    .. "`moonkeep help stores` and\n`moonkeep help targets` how a STORE and a TARGET are written, "
+    .. "`moonkeep help exit-status` what a status means.\n"
 end
 
 --- The page of a command.
@@ -264,13 +266,16 @@ local function everything()
   return document
 end
 
---- Text and JSON of a subject: nil (all), "stores", "exit-status", a command, or a recipe's id.
+--- Text and JSON of a subject: nil (all), "stores", "targets", "exit-status", a command, or a recipe's id.
 local function subject(name)
   if name == nil then
     return help.overview, everything
   elseif name == "stores" then
     local stores = require "cli.help_stores"
     return stores.page, stores.document
+  elseif name == "targets" then
+    local targets = require "cli.help_targets"
+    return targets.page, targets.document
   elseif name == "exit-status" then
     return help.exit_status, function() return json.array(help.statuses()) end
   end
@@ -287,6 +292,7 @@ local function subject(name)
     local names = commands.names()
     names[#names + 1] = "exit-status"
     names[#names + 1] = "stores"
+    names[#names + 1] = "targets"
     table.move(definition.ids(), 1, #definition.ids(), #names + 1, names)
     failure.raise("usage", ("there is no command or recipe \"%s\"%s"):format(name,
       require("words").did_you_mean(name, names)), { hint = "`moonkeep help` shows the commands, "

@@ -250,6 +250,19 @@ stores() {
         check_says 'did you mean "stores"'
 }
 
+# The page of the targets knows every option, and shows a Role that is YAML.
+targets() {
+        check_status 0 "$MOONKEEP" help targets
+        for option in container context replica helper proof; do
+                check_contains "$SCRATCH/stdout" "$option="
+        done
+        check_contains "$SCRATCH/stdout" "kind: Role"
+        check_status 0 "$MOONKEEP" help targets --json
+        check_says '"form": "pod://NAMESPACE/POD"'
+        check_status 2 "$MOONKEEP" run prometheus.backup --target 'pod://m/x?contaner=c'
+        check_says 'did you mean "container"'
+}
+
 version_is_small() {
         check_status 0 "$MOONKEEP" version
         check grep -qE '^moonkeep [0-9]+\.[0-9]+' "$SCRATCH/stdout"
@@ -280,5 +293,6 @@ scenario "a traceback is shown with -v only" traceback_with_v_only
 scenario "help for every command and recipe" help_pages
 scenario "exit statuses are documented" exit_statuses
 scenario "how a store is written is documented" stores
+scenario "the page of the targets has options and rights" targets
 scenario "the version" version_is_small
 scenario "standard output that is gone" closed_output

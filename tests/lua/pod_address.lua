@@ -24,11 +24,11 @@ end
 
 test["options are decoded, and have defaults"] = function(t)
   local got = address.parse("pod://m/sts/p?container=c&context=prod%2Feu&replica=2&helper=registry.local/busybox:1.2"
-    .. "&proof=digest&streams=4")
-  t.equal({ got.container, got.context, got.replica, got.helper, got.proof, got.streams },
-    { "c", "prod/eu", 2, "registry.local/busybox:1.2", "digest", 4 })
+    .. "&proof=digest")
+  t.equal({ got.container, got.context, got.replica, got.helper, got.proof },
+    { "c", "prod/eu", 2, "registry.local/busybox:1.2", "digest" })
   got = address.parse("pod://m?selector=app%3Dx%2Cb=c")
-  t.equal({ got.selector, got.proof, got.streams }, { "app=x,b=c", "structure", 1 })
+  t.equal({ got.selector, got.proof }, { "app=x,b=c", "structure" })
 end
 
 test["what is no address says what is wrong"] = function(t)
@@ -55,7 +55,6 @@ test["what is no address says what is wrong"] = function(t)
   wrong("pod://m/x?helper=a%20b", "no name of an image")
   wrong("pod://m/x?helper=a%0Ab", "control character")
   wrong("pod://m/x?proof=none", "proof is structure or digest")
-  wrong("pod://m/x?streams=0", "streams must be a number from 1 to 16")
   wrong("pod://m/sts/x?replica=-1", "replica must be a number")
   wrong("pod://m/x?replica=1", "a pod's name says already which one it is")
   wrong("pod://m/x?selector=a=b", "a selector takes the place of a name")

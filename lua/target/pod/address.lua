@@ -6,7 +6,7 @@
 ---
 --- with options behind "?", joined by "&": container, context (of the
 --- kubeconfig), replica (which of several), helper (image of a helper pod),
---- proof (structure or digest), streams (how many at once).
+--- proof (structure or digest).
 
 local failure = require "failure"
 local url = require "_url"
@@ -22,9 +22,9 @@ local KINDS = {
   ds = "daemonset", daemonset = "daemonset", daemonsets = "daemonset",
 }
 
-local OPTIONS = { "container", "context", "helper", "proof", "replica", "selector", "streams" }
+local OPTIONS = { "container", "context", "helper", "proof", "replica", "selector" }
 local PROOFS = { structure = true, digest = true }
-local STREAMS_MAX, REPLICA_MAX, NAME_MAX = 16, 100000, 253
+local REPLICA_MAX, NAME_MAX = 100000, 253
 
 local HINT = "pod://NAMESPACE/POD, pod://NAMESPACE/sts/NAME, pod://NAMESPACE/deploy/NAME "
   .. "or pod://NAMESPACE?selector=app=x"
@@ -38,10 +38,10 @@ local function is_name(name)
   return #name <= NAME_MAX and name:match("^[a-z0-9][a-z0-9.-]*$") ~= nil and name:match("[a-z0-9]$") ~= nil
 end
 
-local function whole(text, option, value, least, most)
+local function replica_of(text, value)
   local number = value:match("^%d+$") and #value < 10 and math.tointeger(tonumber(value))
-  if not number or number < least or number > most then
-    bad(text, "%s must be a number from %d to %d, not \"%s\"", option, least, most, value)
+  if not number or number > REPLICA_MAX then
+    bad(text, "replica must be a number from 0 to %d, not \"%s\"", REPLICA_MAX, value)
   end
   return number
 end
@@ -98,7 +98,7 @@ end
 --- Read an address; raises "usage".
 --- @param text string
 --- @return table {text, namespace, kind = "pod"|"statefulset"|"deployment"|"daemonset"|"selector", name,
----   selector, container, context, replica, helper, proof, streams}
+---   selector, container, context, replica, helper, proof}
 function address.parse(text)
   local ok, parsed = pcall(url.parse, text)
   if not ok then
@@ -126,9 +126,8 @@ function address.parse(text)
   return {
     text = text, namespace = parsed.host, kind = kind, name = name, selector = options.selector,
     container = options.container, context = options.context, helper = options.helper,
-    replica = options.replica and whole(text, "replica", options.replica, 0, REPLICA_MAX),
+    replica = options.replica and replica_of(text, options.replica),
     proof = options.proof or "structure",
-    streams = options.streams and whole(text, "streams", options.streams, 1, STREAMS_MAX) or 1,
   }
 end
 

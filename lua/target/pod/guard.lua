@@ -14,12 +14,25 @@ local BASE = {
 --- From this minor version on, exec over WebSocket is a "create", too.
 local EXEC_CREATE_MINOR = 35
 
---- Which cluster this is: {context, server, uid}; asked once.
+--- Which cluster this is: {context, server, uid}, without uid where we may not
+--- ask for it; asked once.
 function guard.pinned(place)
   if place._identity == nil then
-    place._identity = place:cluster():identity()
+    local ok, identity = pcall(place:cluster().identity, place:cluster())
+    if not ok and not failure.is(identity, "permission") then
+      error(identity, 0)
+    end
+    local info = place:cluster():info()
+    place._identity = ok and identity or { context = info.context, server = info.server }
   end
   return place._identity
+end
+
+local function is_another(was, now)
+  if was.uid and now.uid then
+    return was.uid ~= now.uid
+  end
+  return was.server ~= now.server
 end
 
 --- Raise "refused" when the run began on another cluster; else remember this one.
@@ -27,7 +40,7 @@ function guard.check_cluster(place)
   local now, was = guard.pinned(place), place.memory.pinned
   if was == nil then
     place:remember("pinned", { context = now.context, server = now.server, uid = now.uid })
-  elseif was.uid ~= now.uid then
+  elseif is_another(was, now) then
     failure.raise("refused", ("the run began on another cluster: %s (context \"%s\"), and this is %s (context \"%s\")")
       :format(was.server, was.context, now.server, now.context),
       { hint = "set KUBECONFIG, or the current context, as it was" })

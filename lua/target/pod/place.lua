@@ -169,7 +169,7 @@ end
 
 local function machine_of(self, host)
   return remote.open(host, { url = self.where.text, name = self.memory.blueprint.pod,
-    proof = self.where.proof, streams = self.where.streams })
+    proof = self.where.proof })
 end
 
 local function in_pod(self, pod, host)
@@ -184,7 +184,8 @@ local function helper_image(self, pod, image)
   elseif pod and self.memory.shells[image] == false then
     failure.raise("unsupported", ("pod %s/%s has no shell in container %s"):format(pod.metadata.namespace,
       pod.metadata.name, self.memory.blueprint.container),
-      { hint = "name an image with sh, tar and dd for a helper pod beside it: helper=IMAGE behind the ? of the target" })
+      { hint = "name an image with sh, tar and dd for a helper pod beside it: helper=IMAGE behind the ? of "
+        .. "the target" })
   end
   return self.memory.blueprint.image
 end
@@ -300,8 +301,8 @@ function Place:running()
   guard.check_cluster(self)
   local pod, container = look(self)
   if pod and choose.runs(pod, container.name) then
-    self._running = { seen = clock.mono(), name = pod.metadata.name, uid = pod.metadata.uid, ips = workloads.addresses(pod),
-      container = container.name, image = image_of(pod, container) }
+    self._running = { seen = clock.mono(), name = pod.metadata.name, uid = pod.metadata.uid,
+      ips = workloads.addresses(pod), container = container.name, image = image_of(pod, container) }
   end
   return self._running
 end

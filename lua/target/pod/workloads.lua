@@ -29,8 +29,12 @@ end
 function workloads.of_pod(cluster, pod)
   local owner = workloads.controller(pod)
   if owner and owner.kind == "ReplicaSet" then
-    local set = cluster:get("replicaset", owner.name, { namespace = pod.metadata.namespace })
-    owner = set and workloads.controller(set) or owner
+    -- Without the right to look, it stays the ReplicaSet.
+    local ok, set = pcall(cluster.get, cluster, "replicaset", owner.name, { namespace = pod.metadata.namespace })
+    if not ok and not failure.is(set, "permission") then
+      error(set, 0)
+    end
+    owner = ok and set and workloads.controller(set) or owner
   end
   return owner or { apiVersion = "v1", kind = "Pod", name = pod.metadata.name, uid = pod.metadata.uid }
 end
