@@ -11,7 +11,7 @@ V        ?=
 Q        := $(if $(V),,@)
 FUZZ_SECONDS ?= 20
 
-PKGS     := lua5.4 libcurl jansson libarchive libcrypto libzstd libisal expat
+PKGS     := lua5.4 libcurl jansson libarchive libcrypto libzstd libisal expat yaml-0.1
 WARN     := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wformat=2 -Wvla $(if $(WERROR),-Werror)
 HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE

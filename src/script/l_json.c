@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lx.h"
-#include "moonkeep/json.h"
+#include "l_json.h"
 
 #define ARRAY_META "moonkeep.json.array"
 
@@ -19,34 +18,33 @@
 /* Bound on encoded text. */
 #define TEXT_MAX ((size_t)256 * 1024 * 1024)
 
-struct doc {
-        struct json *json;
-        struct buf text;
-};
-
-static void
-doc_close(void *object)
+void
+lx_json_done(struct lx_json *doc)
 {
-        struct doc *doc = object;
-
         json_free(doc->json);
         doc->json = NULL;
         buf_free(&doc->text);
 }
 
+static void
+doc_close(void *object)
+{
+        lx_json_done(object);
+}
+
 static const struct lx_class doc_class = { "moonkeep.json", doc_close, NULL, false };
 
-static struct doc *
-new_doc(lua_State *L)
+struct lx_json *
+lx_json_new(lua_State *L)
 {
-        struct doc *doc = lx_new(L, &doc_class, sizeof(*doc));
+        struct lx_json *doc = lx_new(L, &doc_class, sizeof(*doc));
 
         buf_init(&doc->text, TEXT_MAX);
         return doc;
 }
 
-static void
-push_value(lua_State *L, const struct json *value)
+void
+lx_json_push(lua_State *L, const struct json *value)
 {
         luaL_checkstack(L, 4, "JSON nested too deeply");
         switch (json_type_of(value)) {
@@ -71,7 +69,7 @@ push_value(lua_State *L, const struct json *value)
         case JSON_T_ARRAY:
                 lua_createtable(L, (int)json_array_len(value), 0);
                 for (size_t idx = 0; idx < json_array_len(value); idx++) {
-                        push_value(L, json_array_at(value, idx));
+                        lx_json_push(L, json_array_at(value, idx));
                         lua_rawseti(L, -2, (lua_Integer)idx + 1);
                 }
                 luaL_setmetatable(L, ARRAY_META);
@@ -84,7 +82,7 @@ push_value(lua_State *L, const struct json *value)
                 lua_newtable(L);
                 while (json_object_next(value, &iter, &key, &key_len, &child)) {
                         lua_pushlstring(L, key, key_len);
-                        push_value(L, child);
+                        lx_json_push(L, child);
                         lua_rawset(L, -3);
                 }
                 break;
@@ -98,15 +96,15 @@ decode(lua_State *L)
 {
         size_t len;
         const char *text = luaL_checklstring(L, 1, &len);
-        struct doc *doc = new_doc(L);
+        struct lx_json *doc = lx_json_new(L);
         struct err err;
 
         err_init(&err);
         doc->json = json_parse(text, len, &err);
         if (doc->json == NULL)
                 lx_raise(L, &err);
-        push_value(L, doc->json);
-        doc_close(doc);
+        lx_json_push(L, doc->json);
+        lx_json_done(doc);
         return 1;
 }
 
@@ -141,7 +139,7 @@ refuse(lua_State *L, const struct place *place, const char *what)
 
 /* Put the leaf or empty container at idx into parent (or make it the root). */
 struct slot {
-        struct doc *doc;
+        struct lx_json *doc;
         struct json *parent; /* borrowed; NULL: the root */
         const char *key;     /* of an object */
         size_t key_len;
@@ -288,6 +286,14 @@ encode_value(lua_State *L, int idx, const struct slot *slot, const struct place 
         }
 }
 
+void
+lx_json_read(lua_State *L, int idx, struct lx_json *doc)
+{
+        const struct slot root = { doc, NULL, NULL, 0 };
+
+        encode_value(L, idx, &root, NULL, 0);
+}
+
 /* encode(value, indent) -> text; indent 0 is the canonical form */
 static int
 encode(lua_State *L)
@@ -297,14 +303,13 @@ encode(lua_State *L)
 
         luaL_checkany(L, 1);
         luaL_argcheck(L, indent >= 0 && indent <= 8, 2, "indent is 0 to 8");
-        struct doc *doc = new_doc(L);
-        const struct slot root = { doc, NULL, NULL, 0 };
-        encode_value(L, 1, &root, NULL, 0);
+        struct lx_json *doc = lx_json_new(L);
+        lx_json_read(L, 1, doc);
         err_init(&err);
         if (json_dump(doc->json, (int)indent, &doc->text, &err) != 0)
                 lx_raise(L, &err);
         lua_pushlstring(L, doc->text.data, doc->text.len);
-        doc_close(doc);
+        lx_json_done(doc);
         return 1;
 }
 
