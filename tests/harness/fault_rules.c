@@ -23,7 +23,7 @@ fault_fail(const char *fmt, ...)
         va_list args;
 
         va_start(args, fmt);
-        fputs("fault_proxy: ", stderr);
+        fprintf(stderr, "%s: ", program_invocation_short_name);
         vfprintf(stderr, fmt, args);
         fputc('\n', stderr);
         va_end(args);
@@ -41,26 +41,8 @@ fault_checked(void *ptr)
 
 /* The rules. */
 
-static const struct {
-        const char *name;
-        int args;    /* at least */
-        int splits;  /* how many words come before the rest of the line */
-        bool placed; /* the last argument is AT */
-} actions[] = {
-        { "answer", 2, 2, false },
-        { "replace", 2, 2, false },
-        { "close", 1, 1, true },
-        { "reset", 1, 1, true },
-        { "stall", 2, 2, true },
-        { "header", 1, 0, false },
-        { "skew", 1, 1, false },
-        { "text", 2, 1, false },
-        { "truncate", 1, 1, false },
-        { "corrupt", 1, 1, false },
-};
-
 static const char *const places[] = { "", "head", "body:", "body", "done", "answer-head",
-        "answer-body:" };
+        "answer-body:", "stdout:", "stdin:", "events:" };
 
 /* The first word of text, cut off; *text is behind it. */
 static char *
@@ -79,7 +61,7 @@ word(char **text)
 static void
 read_place(struct fault_rule *rule, const char *text, int number)
 {
-        for (enum fault_place place = FAULT_HEAD; place <= FAULT_ANSWER_BYTES; place++) {
+        for (enum fault_place place = FAULT_HEAD; place <= FAULT_EVENTS; place++) {
                 size_t len = strlen(places[place]);
                 bool counted = places[place][len - 1] == ':';
                 if (strncmp(text, places[place], len) != 0 || (!counted && text[len] != '\0'))
@@ -92,10 +74,10 @@ read_place(struct fault_rule *rule, const char *text, int number)
 }
 
 static void
-read_rule(char *line, int number)
+read_rule(char *line, int number, const struct fault_action *actions)
 {
         struct fault_rule *rule = &rules[rule_count++];
-        size_t kind = 0;
+        const struct fault_action *kind = actions;
         int count = 0;
 
         rule->method = word(&line);
@@ -105,23 +87,22 @@ read_rule(char *line, int number)
         if (strcmp(rule->which, "every") != 0 && strncmp(rule->which, "nth:", 4) != 0 &&
             strncmp(rule->which, "first:", 6) != 0 && strncmp(rule->which, "chance:", 7) != 0)
                 fault_fail("line %d: \"%s\" says not which", number, rule->which);
-        while (kind < sizeof(actions) / sizeof(actions[0]) &&
-               strcmp(rule->action, actions[kind].name) != 0)
+        while (kind->name != NULL && strcmp(rule->action, kind->name) != 0)
                 kind++;
-        if (kind == sizeof(actions) / sizeof(actions[0]))
+        if (kind->name == NULL)
                 fault_fail("line %d: unknown action \"%s\"", number, rule->action);
-        while (count < actions[kind].splits && *line != '\0')
+        while (count < kind->splits && *line != '\0')
                 rule->args[count++] = word(&line);
         if (*line != '\0')
                 rule->args[count++] = line;
-        if (count < actions[kind].args)
+        if (count < kind->args)
                 fault_fail("line %d: \"%s\" needs more", number, rule->action);
-        if (actions[kind].placed)
-                read_place(rule, rule->args[actions[kind].args - 1], number);
+        if (kind->placed)
+                read_place(rule, rule->args[kind->args - 1], number);
 }
 
 void
-fault_rules_read(const char *path, long seed)
+fault_rules_read(const char *path, long seed, const struct fault_action *actions)
 {
         FILE *file = fopen(path, "re");
         char *line = NULL;
@@ -139,7 +120,7 @@ fault_rules_read(const char *path, long seed)
                         continue;
                 if (rule_count == RULES_MAX)
                         fault_fail("line %d: more than %d rules", number, RULES_MAX);
-                read_rule(fault_checked(strdup(at)), number);
+                read_rule(fault_checked(strdup(at)), number, actions);
         }
         free(line);
         fclose(file);

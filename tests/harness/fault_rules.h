@@ -1,5 +1,7 @@
 /*
- * The rules of tests/servers/fault_proxy.c, which says how they are written.
+ * The rules by which a server for tests breaks things: one a line,
+ * "METHOD TARGET WHICH ACTION...".  tests/servers/fault_proxy.c says how they are
+ * written; which actions there are is each server's own.
  */
 #ifndef TESTS_HARNESS_FAULT_RULES_H
 #define TESTS_HARNESS_FAULT_RULES_H
@@ -16,7 +18,17 @@ enum fault_place {
         FAULT_BODY,
         FAULT_DONE,
         FAULT_ANSWER_HEAD,
-        FAULT_ANSWER_BYTES
+        FAULT_ANSWER_BYTES,
+        FAULT_STDOUT_BYTES,
+        FAULT_STDIN_BYTES,
+        FAULT_EVENTS
+};
+
+struct fault_action {
+        const char *name;
+        int args;    /* at least */
+        int splits;  /* how many words come before the rest of the line */
+        bool placed; /* the last argument is AT */
 };
 
 struct fault_rule {
@@ -30,8 +42,11 @@ struct fault_rule {
         unsigned long seen;
 };
 
-/* fault_rules_read: all that the file says; the probabilities are drawn from seed. */
-void fault_rules_read(const char *path, long seed);
+/*
+ * fault_rules_read: all that the file says, with these actions (an array that
+ * ends with a NULL name); the probabilities are drawn from seed.
+ */
+void fault_rules_read(const char *path, long seed, const struct fault_action *actions);
 
 /* fault_rule_find: the first rule that matches a request, and whose turn it is; or NULL. */
 const struct fault_rule *fault_rule_find(const char *method, const char *target);

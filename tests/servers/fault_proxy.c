@@ -73,6 +73,20 @@ struct request {
         size_t body_len;
 };
 
+static const struct fault_action actions[] = {
+        { "answer", 2, 2, false },
+        { "replace", 2, 2, false },
+        { "close", 1, 1, true },
+        { "reset", 1, 1, true },
+        { "stall", 2, 2, true },
+        { "header", 1, 0, false },
+        { "skew", 1, 1, false },
+        { "text", 2, 1, false },
+        { "truncate", 1, 1, false },
+        { "corrupt", 1, 1, false },
+        { NULL, 0, 0, false },
+};
+
 static int server_port;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the log */
@@ -426,7 +440,7 @@ main(int argc, char **argv)
         if (idx + 2 != argc)
                 fault_fail("usage: fault_proxy [--port N] [--log FILE] [--seed N] PORT RULES");
         server_port = atoi(argv[idx]);
-        fault_rules_read(argv[idx + 1], seed);
+        fault_rules_read(argv[idx + 1], seed, actions);
         int listener = listen_on(port);
         for (;;) {
                 pthread_t thread;

@@ -1,0 +1,103 @@
+#include "harness/kube_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/kube_json.h"
+#include "harness/kube_status.h"
+
+static void
+add_column(json_t *table, const char *name)
+{
+        json_array_append_new(api_at(table, "columnDefinitions"),
+            json_pack("{s:s, s:s, s:s, s:s, s:i}", "name", name, "type",
+                strcmp(name, "Restarts") == 0 ? "integer" : "string", "format",
+                strcmp(name, "Name") == 0 ? "name" : "", "description", "", "priority", 0));
+}
+
+static void
+add_text(json_t *cells, char *text)
+{
+        json_array_append_new(cells, api_checked(json_string(text)));
+        free(text);
+}
+
+static char *
+ready_of_pod(const json_t *pod)
+{
+        const json_t *statuses = api_at(pod, "status.containerStatuses");
+        size_t ready = 0;
+
+        for (size_t idx = 0; idx < json_array_size(statuses); idx++)
+                ready += json_is_true(api_at(json_array_get(statuses, idx), "ready"));
+        return api_format("%zu/%zu", ready, json_array_size(api_at(pod, "spec.containers")));
+}
+
+static json_t *
+row_of(const char *plural, json_t *object)
+{
+        json_t *cells = json_array();
+        json_t *meta = json_pack("{s:s, s:s, s:O}", "kind", "PartialObjectMetadata", "apiVersion",
+            "meta.k8s.io/v1", "metadata", api_at(object, "metadata"));
+
+        add_text(cells, api_format("%s", api_text(object, "metadata.name")));
+        if (strcmp(plural, "pods") == 0) {
+                add_text(cells, ready_of_pod(object));
+                add_text(
+                    cells, api_format("%s", api_at(object, "metadata.deletionTimestamp") != NULL
+                                                ? "Terminating"
+                                                : api_text(object, "status.phase")));
+                json_array_append_new(cells, json_integer(0));
+        } else if (strcmp(plural, "statefulsets") == 0 || strcmp(plural, "deployments") == 0) {
+                add_text(cells, api_format("%lld/%lld",
+                                    (long long)api_number(object, "status.readyReplicas", 0),
+                                    (long long)api_number(object, "spec.replicas", 1)));
+        }
+        add_text(cells, api_format("%s", "1s"));
+        return json_pack("{s:o, s:o}", "cells", cells, "object", meta);
+}
+
+static json_t *
+table_of(const struct api_type *type, const json_t *value)
+{
+        json_t *table = json_pack("{s:s, s:s, s:{}, s:[], s:[]}", "kind", "Table", "apiVersion",
+            "meta.k8s.io/v1", "metadata", "columnDefinitions", "rows");
+        json_t *items = api_at(value, "items");
+
+        add_column(table, "Name");
+        if (strcmp(type->plural, "pods") == 0) {
+                add_column(table, "Ready");
+                add_column(table, "Status");
+                add_column(table, "Restarts");
+        } else if (strcmp(type->plural, "statefulsets") == 0 ||
+                   strcmp(type->plural, "deployments") == 0) {
+                add_column(table, "Ready");
+        }
+        add_column(table, "Age");
+        if (items == NULL) {
+                api_set(table, "metadata.resourceVersion",
+                    api_copy(api_at(value, "metadata.resourceVersion")));
+                json_array_append_new(
+                    api_at(table, "rows"), row_of(type->plural, (json_t *)(uintptr_t)value));
+                return table;
+        }
+        json_object_set(table, "metadata", api_at(value, "metadata"));
+        for (size_t idx = 0; idx < json_array_size(items); idx++)
+                json_array_append_new(
+                    api_at(table, "rows"), row_of(type->plural, json_array_get(items, idx)));
+        return table;
+}
+
+json_t *
+api_as_table(struct api_conn *conn, const struct api_type *type, json_t *value)
+{
+        char *accept = api_header(&conn->request, "Accept");
+
+        if (accept != NULL && strncmp(accept, "application/json;as=Table;v=v1;", 31) == 0) {
+                json_t *table = table_of(type, value);
+                json_decref(value);
+                value = api_checked(table);
+        }
+        free(accept);
+        return value;
+}
