@@ -25,8 +25,8 @@ struct ws_request {
         size_t header_count;
         const char *protocols;    /* "v5.channel.k8s.io, v4.channel.k8s.io", as offered */
         struct http_route *route; /* or NULL */
-        int64_t stall_ms;         /* not a byte (a pong is one) for so long: ERR_TIMEOUT */
-        int64_t ping_ms;          /* so often when nothing comes; 0: never */
+        int64_t stall_ms; /* waited so long for a byte (a pong is one): ERR_TIMEOUT; 0: no limit */
+        int64_t ping_ms;  /* so often when nothing comes; 0: never */
 };
 
 /*
@@ -82,10 +82,18 @@ void ws_wake_on(struct ws *ws, int fd);
 /*
  * ws_send: one binary message of head_len bytes of head and then len of data.
  * Waits until all is handed to the connection.  What comes meanwhile is kept
- * for ws_next; ERR_PROTOCOL when it grows past WS_HELD_MAX.
+ * for ws_next; ERR_PROTOCOL when it grows past WS_HELD_MAX.  ERR_NETWORK: the
+ * connection broke, or the server has sent a close frame.  Errors stick for
+ * sending; what came before them can still be read: it may say why.
  */
 int ws_send(struct ws *ws, const void *head, size_t head_len, const void *data, size_t len,
     struct err *err);
+
+/*
+ * ws_watch: a descriptor whose poll(2) events end the wait of ws_next, too, with
+ * WS_NOTHING; -1: none.  It must stay open as long.
+ */
+void ws_watch(struct ws *ws, int fd, short events);
 
 /* ws_close: send a close frame (once); what comes can still be read. */
 int ws_close(struct ws *ws, int code, struct err *err);

@@ -102,8 +102,8 @@ has_body(const struct transfer *transfer)
                (length == NULL || strcmp(length, "0") != 0);
 }
 
-static int
-take_line(struct transfer *transfer, const char *line, size_t len, struct err *err)
+int
+http_take_line(struct transfer *transfer, const char *line, size_t len, struct err *err)
 {
         transfer->header_bytes += len;
         if (transfer->header_bytes > HTTP_HEADERS_MAX)
@@ -132,7 +132,7 @@ http_on_header(char *data, size_t size, size_t count, void *arg)
         struct transfer *transfer = arg;
 
         transfer->progress_ms = loop_clock(transfer->loop);
-        if (take_line(transfer, data, size * count, &transfer->err) < 0)
+        if (http_take_line(transfer, data, size * count, &transfer->err) < 0)
                 return 0;
         return size * count;
 }

@@ -105,6 +105,9 @@ bool no_proxy_has(const char *list, const char *host);
                         return set_rc;                                                             \
         } while (0)
 
+/* http_take_line: a line of the head of an answer, into transfer->answer; ERR_TOO_BIG. */
+int http_take_line(struct transfer *transfer, const char *line, size_t len, struct err *err);
+
 /* Callbacks of libcurl; the last argument is the transfer. */
 size_t http_on_header(char *data, size_t size, size_t count, void *arg);
 size_t http_on_body(char *data, size_t size, size_t count, void *arg);
@@ -125,6 +128,9 @@ CURLcode http_dialled_tls(CURL *easy, void *tls, void *arg);
 int http_dialled_request(void *arg, char *peer, char *own, int peer_port, int own_port);
 /* http_dial_clear: close what was dialled and not used. */
 void http_dial_clear(struct transfer *transfer);
+
+/* http_set_up_curl: once for the process; harmless to repeat. */
+int http_set_up_curl(struct err *err);
 
 /*
  * http_hurry: acknowledge what has come now, not in 40 ms.  A server that

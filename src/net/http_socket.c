@@ -118,9 +118,11 @@ http_close_socket(void *arg, curl_socket_t fd)
 void
 http_hurry(struct loop *loop)
 {
-        const struct sockets *sockets = &loop->sockets;
         int on = 1;
 
+        if (loop == NULL)
+                return;
+        const struct sockets *sockets = &loop->sockets;
         /* libcurl does not say which one it is; for the others it is no harm. */
         for (unsigned idx = 0; idx < sockets->count; idx++)
                 (void)setsockopt(sockets->fds[idx], IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));

@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "http_internal.h"
 #include "loop_internal.h"
 #include "moonkeep/mem.h"
 #include "moonkeep/time.h"
@@ -106,17 +107,23 @@ set_up_curl(void)
         curl_set_up = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+int
+http_set_up_curl(struct err *err)
+{
+        pthread_once(&curl_once, set_up_curl);
+        if (curl_set_up != CURLE_OK)
+                return err_set(err, ERR_INTERNAL, "cannot set up libcurl: %s",
+                    curl_easy_strerror(curl_set_up));
+        return 0;
+}
+
 CURLM *
 loop_multi(struct loop *loop, struct err *err)
 {
         if (loop->multi != NULL)
                 return loop->multi;
-        pthread_once(&curl_once, set_up_curl);
-        if (curl_set_up != CURLE_OK) {
-                err_set(err, ERR_INTERNAL, "cannot set up libcurl: %s",
-                    curl_easy_strerror(curl_set_up));
+        if (http_set_up_curl(err) < 0)
                 return NULL;
-        }
         loop->multi = curl_multi_init();
         if (loop->multi == NULL)
                 err_set(err, ERR_NOMEM, "cannot make a multi handle of libcurl");

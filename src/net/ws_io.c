@@ -1,0 +1,153 @@
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "moonkeep/rand.h"
+#include "moonkeep/time.h"
+#include "ws_internal.h"
+
+int
+ws_stalled(const struct ws *ws, const char *what, struct err *err)
+{
+        err_set(err, ERR_TIMEOUT, "cannot %s \"%s\": no progress for %lld.%03d s", what,
+            ws->transfer.name, (long long)(ws->stall_ms / 1000), (int)(ws->stall_ms % 1000));
+        if (err != NULL)
+                err->retryable = true;
+        return -1;
+}
+
+/* What libcurl says of the last failure. */
+static const char *
+reason(const struct ws *ws, CURLcode rc)
+{
+        const char *text = ws->transfer.curl_error;
+
+        return *text != '\0' ? text : curl_easy_strerror(rc);
+}
+
+int
+ws_fill(struct ws *ws, size_t max, struct err *err)
+{
+        while (!ws->ended) {
+                size_t room, got = 0;
+                unsigned char *data = ws_reader_room(&ws->reader, max, &room, err);
+                if (data == NULL)
+                        return -1;
+                if (room == 0)
+                        return 0;
+                CURLcode rc = curl_easy_recv(ws->transfer.easy, data, room, &got);
+                if (rc == CURLE_AGAIN)
+                        return 0;
+                if (rc != CURLE_OK || got == 0) {
+                        ws->ended = true;
+                        if (rc != CURLE_OK)
+                                snprintf(ws->end_reason, sizeof(ws->end_reason), ": %.150s",
+                                    reason(ws, rc));
+                        return 0;
+                }
+                ws->silent_ms = 0;
+                ws->heard_ms = time_mono_ms();
+                ws_reader_took(&ws->reader, got);
+        }
+        return 0;
+}
+
+int
+ws_wait(struct ws *ws, bool to_write, int64_t ms, struct err *err)
+{
+        struct pollfd polls[3] = {
+                { .fd = cancel_fd(ws->cancel), .events = POLLIN },
+                { .fd = ws->ended && !to_write ? -1 : ws->fd },
+                { .fd = ws->watch_fd, .events = ws->watch_events },
+        };
+
+        polls[1].events = (short)((ws->ended ? 0 : POLLIN) | (to_write ? POLLOUT : 0));
+        if (cancel_check(ws->cancel, err) < 0)
+                return -1;
+        int64_t begin = time_mono_ms();
+        int ready = poll(polls, 3, ms < 0 || ms > INT_MAX ? -1 : (int)ms);
+        /* Only what was waited is silence: the server does not answer for where we were before. */
+        ws->silent_ms += time_mono_ms() - begin;
+        if (ready < 0 && errno != EINTR)
+                return err_sys(err, "cannot wait for a connection");
+        if (cancel_check(ws->cancel, err) < 0)
+                return -1;
+        return ready != 0;
+}
+
+int
+ws_put_some(struct ws *ws, const void *data, size_t len, size_t *put, struct err *err)
+{
+        *put = 0;
+        if (len == 0)
+                return 0;
+        CURLcode rc = curl_easy_send(ws->transfer.easy, data, len, put);
+        if (rc == CURLE_AGAIN)
+                *put = 0;
+        if (rc == CURLE_OK || rc == CURLE_AGAIN) {
+                if (*put > 0)
+                        ws->silent_ms = 0;
+                return 0;
+        }
+        err_set(err, ERR_NETWORK, "cannot send to \"%s\": %s", ws->transfer.name, reason(ws, rc));
+        if (err != NULL)
+                err->retryable = true;
+        return -1;
+}
+
+static int
+cannot_go_on(struct ws *ws, struct err *err)
+{
+        err_set(err, ERR_NETWORK, "cannot send to \"%s\": the server ended the connection%s",
+            ws->transfer.name, ws->end_reason);
+        if (err != NULL)
+                err->retryable = true;
+        return -1;
+}
+
+int
+ws_put(struct ws *ws, const void *data, size_t len, struct err *err)
+{
+        const unsigned char *at = data;
+
+        while (len > 0) {
+                size_t put;
+                /*
+                 * libcurl before 8.10 and OpenSSL want what could not be sent
+                 * again from the same place and not shorter.
+                 */
+                if (ws_put_some(ws, at, len, &put, err) < 0)
+                        return -1;
+                at += put;
+                len -= put;
+                if (put > 0)
+                        continue;
+                if (ws_fill(ws, WS_HELD_MAX, err) < 0)
+                        return -1;
+                if (ws->ended)
+                        return cannot_go_on(ws, err);
+                if (ws->reader.end - ws->reader.start >= WS_HELD_MAX)
+                        return err_set(err, ERR_PROTOCOL,
+                            "cannot send to \"%s\": it sends and does not read", ws->transfer.name);
+                if (ws->stall_ms > 0 && ws->silent_ms >= ws->stall_ms)
+                        return ws_stalled(ws, "send to", err);
+                if (ws_wait(ws, true, ws->stall_ms > 0 ? ws->stall_ms - ws->silent_ms : -1, err) <
+                    0)
+                        return -1;
+        }
+        return 0;
+}
+
+int
+ws_key(struct ws *ws, unsigned char out[WS_KEY_SIZE], struct err *err)
+{
+        if (ws->keys_left == 0) {
+                if (rand_bytes(ws->keys, sizeof(ws->keys), err) < 0)
+                        return -1;
+                ws->keys_left = WS_KEYS;
+        }
+        memcpy(out, ws->keys[--ws->keys_left], WS_KEY_SIZE);
+        return 0;
+}
