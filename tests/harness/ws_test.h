@@ -81,6 +81,8 @@ static inline void
 ws_served(void)
 {
         CHECK(pthread_join(ws_server.thread, NULL) == 0);
+        close(ws_listener);
+        ws_listener = -1;
 }
 
 /* The server's side. */
@@ -98,13 +100,20 @@ peer_put(struct peer *peer, const void *data, size_t len)
         }
 }
 
-/* Each byte in a segment of its own. */
+/* To a client that may have gone; each byte in a segment of its own if wanted. */
 static inline void
-peer_dribble(struct peer *peer, const void *data, size_t len)
+peer_offer(struct peer *peer, const void *data, size_t len, bool dribble)
 {
-        for (size_t idx = 0; idx < len; idx++) {
-                peer_put(peer, (const char *)data + idx, 1);
-                usleep(100);
+        const char *at = data;
+
+        while (len > 0) {
+                ssize_t put = send(peer->fd, at, dribble ? 1 : len, MSG_NOSIGNAL);
+                if (put <= 0)
+                        return;
+                at += put;
+                len -= (size_t)put;
+                if (dribble)
+                        usleep(100);
         }
 }
 
