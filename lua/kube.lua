@@ -53,8 +53,9 @@ function Cluster:version()
 end
 
 --- Which cluster this is, however it is called and reached.
---- @return table {context, server, uid, by}: by what the uid is known, "namespace kube-system",
----   or where the user may not get that: "service kubernetes", "authority", "address"
+--- @return table {context, server, uid, by}: what the uid is of, "namespace kube-system", or
+---   where the user may not get that: "service kubernetes", "authority" (a digest of the
+---   cluster's certificates); "address", without uid, where none of these may be read
 function Cluster:identity()
   return require("kube.identity").of(self)
 end

@@ -37,7 +37,8 @@ local function read(cluster, mark)
 end
 
 --- Which cluster this is.
---- @return table {context, server, uid, by}
+--- @return table {context, server, uid, by}; by = "address", without uid, where the user may
+---   read no mark at all
 function identity.of(cluster)
   local about = cluster.about
   for _, mark in ipairs(MARKS) do
@@ -46,26 +47,25 @@ function identity.of(cluster)
       return { context = about.context, server = about.server, uid = value, by = mark.by }
     end
   end
-  return { context = about.context, server = about.server, uid = about.server, by = "address" }
+  return { context = about.context, server = about.server, by = "address" }
 end
 
 --- Is the cluster the one of an identity that was taken before?
 --- @return boolean|nil nil: what it was known by cannot be read now
 --- @return string|nil why not
 function identity.is(cluster, before)
-  local value
+  local value, known = nil, before.uid
   if before.by == "address" then
-    value = cluster.about.server
-  else
-    for _, mark in ipairs(MARKS) do
-      if mark.by == before.by then
-        value = read(cluster, mark)
-      end
+    value, known = cluster.about.server, before.server
+  end
+  for _, mark in ipairs(MARKS) do
+    if mark.by == before.by then
+      value = read(cluster, mark)
     end
   end
   if value == nil then
     return nil, ("the cluster was known by its %s, which the user cannot read now"):format(tostring(before.by))
-  elseif value ~= before.uid then
+  elseif value ~= known then
     return false, ("the context \"%s\" leads to another cluster (%s) than before (context \"%s\", %s): "
       .. "%s differs"):format(cluster.about.context, cluster.about.server, tostring(before.context),
       tostring(before.server), before.by)

@@ -90,12 +90,8 @@ local function phase_of(item)
   return type(status.phase) == "string" and ("phase %s, "):format(status.phase) or ""
 end
 
---- One wait: what is known, since when, and what for.
-local Waiting = {}
-Waiting.__index = Waiting
-
 --- Look at what is known now.  Returns true when the wait is over.
-function Waiting:judge_now()
+local function judge_now(self)
   local item = self.item
   if self.gone then
     self.uid = self.uid or item and item.metadata.uid
@@ -114,7 +110,7 @@ function Waiting:judge_now()
   return done
 end
 
-function Waiting:too_long(text)
+local function too_long(self, text)
   local about = self.item or { kind = self.kind.kind, metadata = { name = self.name, namespace = self.namespace } }
   local warnings = events.warnings(self.cluster, self.abouts and self.abouts() or { about }, WARNINGS)
   failure.raise("timeout", ("waited %d s for %s (context \"%s\") %s%s: %s%s"):format(
@@ -124,17 +120,17 @@ function Waiting:too_long(text)
 end
 
 --- Called again and again.  Returns true when the wait is over.
-function Waiting:tick()
+local function tick(self)
   local now = clock.mono()
   if self.limit_ms and now - self.began >= self.limit_ms then
-    self:too_long("")
+    too_long(self, "")
   elseif now - self.changed >= self.stall_ms then
-    self:too_long((", %d s without a change"):format((now - self.changed) // 1000))
+    too_long(self, (", %d s without a change"):format((now - self.changed) // 1000))
   end
   return self.idle and self.idle(self)
 end
 
-function Waiting:see(item)
+local function see(self, item)
   local before = self.item
   if (before and before.metadata.resourceVersion) ~= (item and item.metadata.resourceVersion) then
     self.changed = clock.mono()
@@ -143,7 +139,7 @@ function Waiting:see(item)
 end
 
 --- Until the wait is over, by a watch.
-function Waiting:follow(every_ms)
+local function follow(self, every_ms)
   watch.run(self.cluster, self.kind, { namespace = self.namespace, fields = "metadata.name=" .. self.name,
     turn_s = TURN_S }, {
     every_ms = every_ms,
@@ -151,25 +147,25 @@ function Waiting:follow(every_ms)
       if type == "DELETED" then
         item = nil
       end
-      self:see(item)
+      see(self, item)
       -- Until the list is told, nobody knows what is not there.
-      return self.synced and self:judge_now()
+      return self.synced and judge_now(self)
     end,
     synced = function()
       self.synced = true
-      return self:judge_now()
+      return judge_now(self)
     end,
     idle = function()
-      return self:tick()
+      return tick(self)
     end,
   })
 end
 
 --- The same by asking again and again.
-function Waiting:poll(every_ms)
+local function poll(self, every_ms)
   repeat
-    self:see(object.get(self.cluster, self.kind:typed(), self.name, { namespace = self.namespace }))
-    local done = self:judge_now() or self:tick()
+    see(self, object.get(self.cluster, self.kind:typed(), self.name, { namespace = self.namespace }))
+    local done = judge_now(self) or tick(self)
     if not done then
       task.sleep(math.min(math.max(every_ms, POLL_MS // 4), POLL_MS))
     end
@@ -189,15 +185,14 @@ function wait.run(cluster, kind, name, how)
   end
   resource.segment("name", name)
   local now = clock.mono()
-  local self = setmetatable({ cluster = cluster, kind = kind, name = name, began = now, changed = now,
+  local self = { cluster = cluster, kind = kind, name = name, began = now, changed = now,
     namespace = how.namespace, limit_ms = how.limit_ms, stall_ms = how.stall_ms or STALL_MS, gone = how.gone,
-    uid = how.uid, judge = how.judge, what = how.what, idle = how.idle, abouts = how.abouts, hint = how.hint },
-    Waiting)
+    uid = how.uid, judge = how.judge, what = how.what, idle = how.idle, abouts = how.abouts, hint = how.hint }
   local shortest_ms = math.min(self.stall_ms, self.limit_ms or self.stall_ms)
   local every_ms = math.min(how.every_ms or EVERY_MS, math.max(shortest_ms // 4, 20))
-  local ok, e = pcall(self.follow, self, every_ms)
+  local ok, e = pcall(follow, self, every_ms)
   if not ok and failure.is(e, "permission") and e.http == 403 then
-    self:poll(every_ms)
+    poll(self, every_ms)
   elseif not ok then
     error(e, 0)
   end

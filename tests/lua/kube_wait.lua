@@ -105,14 +105,16 @@ test["a wait that takes too long says what was seen last, and the warnings"] = f
     { metadata = {}, type = "Warning", reason = "BackOff", message = "Back-off pulling\nimage", count = 4,
       lastTimestamp = "2026-11-21T02:00:01Z" } } } }
   local cluster = script.open { listed(pod), { "FOLLOW " .. PODS, lines = lines, pause_ms = 5 }, events }
-  t.raises("timeout", "waited 0 s for pod \"x\" in namespace \"default\" (context \"script\") to have the "
-    .. "condition Ready: phase Pending, Ready is False (ContainersNotReady: unready: [main]); last warnings: BackOff: "
-    .. "Back-off pulling image (4 times)", cluster.wait, cluster, "pod", "x", { condition = "Ready", limit_ms = 50 })
+  t.raises("timeout", "waited 0 s for pod \"x\" in namespace \"default\" (context \"script\") to have "
+    .. "the condition Ready: phase Pending, Ready is False (ContainersNotReady: unready: [main]); last warnings: "
+    .. "BackOff: Back-off pulling image (4 times)", cluster.wait, cluster, "pod", "x",
+    { condition = "Ready", limit_ms = 50 })
 end
 
 test["what changes nothing for too long ends, what changes goes on"] = function(t)
   local lines = {}
-  local cluster = script.open { listed(script.pod "x"), { "FOLLOW " .. PODS, lines = lines, pause_ms = 5 }, no_events() }
+  local cluster = script.open { listed(script.pod "x"), { "FOLLOW " .. PODS, lines = lines, pause_ms = 5 },
+    no_events() }
   for index = 1, 40 do
     lines[index] = modified(script.pod("x", tostring(index + 10)))
   end

@@ -66,7 +66,8 @@ end
 
 test["a watch that is cut, stalls or cannot be begun goes on without loss or doubles"] = function(t)
   for _, e in ipairs { failure.new("network", "reset"), failure.new("truncated", "cut"),
-    failure.new("timeout", "stall"), failure.new("http", "busy", { http = 503 }), failure.new("http", "busy", { http = 429 }) } do
+    failure.new("timeout", "stall"), failure.new("http", "busy", { http = 503 }),
+    failure.new("http", "busy", { http = 429 }) } do
     local cluster, played = script.open { listed("5", script.pod("a", "3")),
       turn("5", event("MODIFIED", "a", "6"), e), { "FOLLOW " .. PODS, error = e },
       -- The server tells again what it had told.
@@ -105,7 +106,8 @@ test["a refusal is an error, and so is what is no event"] = function(t)
     body = script.status(403, "Forbidden", "no") } }
   local e = t.raises("permission", "cannot watch pods in namespace \"default\" (context \"script\")", told, cluster)
   t.contains(e.hint, "--verb=watch --resource=pods")
-  for _, line in ipairs { "no json", "{}", "[1]", "{\"type\":\"ADDED\"}", "{\"type\":\"ADDED\",\"object\":{}}",
+  for _, line in ipairs { "no json", "{}", "[1]", "{\"type\":\"ADDED\"}",
+    "{\"type\":\"ADDED\",\"object\":{}}",
     "{\"type\":7,\"object\":{\"metadata\":{\"resourceVersion\":\"1\"}}}" } do
     cluster = script.open { listed "5", turn("5", line) }
     t.raises("protocol", "cannot watch pods", told, cluster)
