@@ -31,6 +31,9 @@ struct http_answer;
 typedef int http_body_fn(
     void *arg, const struct http_answer *answer, const char *data, size_t len, struct err *err);
 
+/* Is told once that the headers of a 2xx answer are complete; its body may be long in coming. */
+typedef void http_head_fn(void *arg, const struct http_answer *answer);
+
 /*
  * Makes the connection of a request in place of libcurl: returns a connected
  * stream socket, which is taken (its number changes), or -1.  Called on the loop's
@@ -48,19 +51,20 @@ struct http_request {
         size_t body_len;
         const void *payload; /* borrowed until done, instead of body; or NULL */
         size_t payload_len;
-        bool may_repeat;       /* a POST or PATCH that does no harm when it comes twice */
-        bool once;             /* no method of those, and does harm when it comes twice */
-        bool large;            /* megabytes in either direction: larger buffers pay off */
-        bool *sent;            /* set when the server may have seen it; or NULL */
-        http_body_fn *on_body; /* NULL: the body is collected in the answer */
-        void *body_arg;
-        size_t answer_max;     /* bytes of a collected body; more is ERR_TOO_BIG */
-        int64_t stall_ms;      /* no byte in either direction for so long is ERR_TIMEOUT */
-        int64_t total_ms;      /* bound on the whole; 0: none */
-        char *ca_file;         /* its authorities and no others; or NULL: the system's */
-        const char *ca_option; /* a literal: how the user names a CA, "--ca-file" if NULL */
-        char *unix_socket;     /* or NULL */
-        bool no_proxy;         /* whatever the environment says: metadata of a cloud's machine */
+        bool may_repeat;          /* a POST or PATCH that does no harm when it comes twice */
+        bool once;                /* no method of those, and does harm when it comes twice */
+        bool large;               /* megabytes in either direction: larger buffers pay off */
+        bool *sent;               /* set when the server may have seen it; or NULL */
+        http_body_fn *on_body;    /* NULL: the body is collected in the answer */
+        http_head_fn *on_head;    /* or NULL */
+        void *body_arg;           /* of both */
+        size_t answer_max;        /* bytes of a collected body; more is ERR_TOO_BIG */
+        int64_t stall_ms;         /* no byte in either direction for so long is ERR_TIMEOUT */
+        int64_t total_ms;         /* bound on the whole; 0: none */
+        char *ca_file;            /* its authorities and no others; or NULL: the system's */
+        const char *ca_option;    /* a literal: how the user names a CA, "--ca-file" if NULL */
+        char *unix_socket;        /* or NULL */
+        bool no_proxy;            /* whatever the environment says: metadata of a cloud's machine */
         struct http_route *route; /* referenced; or NULL */
         http_dial_fn *dial;       /* or NULL */
         void *dial_arg;

@@ -119,6 +119,9 @@ http_take_line(struct transfer *transfer, const char *line, size_t len, struct e
         }
         if (len <= 2 && (line[0] == '\r' || line[0] == '\n')) {
                 transfer->headers_complete = transfer->answer.status >= 200;
+                if (transfer->headers_complete && transfer->answer.status < 300 &&
+                    transfer->request.on_head != NULL)
+                        transfer->request.on_head(transfer->request.body_arg, &transfer->answer);
                 if (transfer->headers_complete && has_body(transfer))
                         http_hurry(transfer->loop);
                 return 0;

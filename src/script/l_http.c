@@ -1,12 +1,10 @@
 /*
  * _http: small requests on the loop.
  */
-#include <stdlib.h>
-#include <string.h>
+#include "l_http.h"
 
 #include "l_secret.h"
 #include "lx.h"
-#include "moonkeep/http.h"
 #include "moonkeep/mem.h"
 #include "task.h"
 
@@ -49,15 +47,9 @@ exchange_done(void *arg, struct http_answer *answer, const struct err *err)
         task_wake(exchange->task);
 }
 
-static int
-exchange_continue(lua_State *L, int status, lua_KContext ctx)
+void
+lx_http_push(lua_State *L, const struct http_answer *answer)
 {
-        struct exchange *exchange = lua_touserdata(L, (int)ctx);
-        const struct http_answer *answer = &exchange->answer;
-
-        (void)status;
-        if (exchange->failed)
-                lx_raise(L, &exchange->err);
         lua_createtable(L, 0, 3);
         lua_pushinteger(L, answer->status);
         lua_setfield(L, -2, "status");
@@ -69,15 +61,25 @@ exchange_continue(lua_State *L, int status, lua_KContext ctx)
                 lua_setfield(L, -2, answer->headers[idx].name);
         }
         lua_setfield(L, -2, "headers");
+}
+
+static int
+exchange_continue(lua_State *L, int status, lua_KContext ctx)
+{
+        struct exchange *exchange = lua_touserdata(L, (int)ctx);
+
+        (void)status;
+        if (exchange->failed)
+                lx_raise(L, &exchange->err);
+        lx_http_push(L, &exchange->answer);
         exchange_close(exchange);
         return 1;
 }
 
-/* A copy of the string field, or NULL. */
-static char *
-copy_field(lua_State *L, const char *name, const char *otherwise)
+char *
+lx_http_copy(lua_State *L, int arg, const char *name, const char *otherwise)
 {
-        const char *text = lx_field_string(L, 1, name, otherwise);
+        const char *text = lx_field_string(L, arg, name, otherwise);
         struct err err;
 
         if (text == NULL)
@@ -91,12 +93,12 @@ copy_field(lua_State *L, const char *name, const char *otherwise)
 
 /* headers: NAME = string, or secret, or {prefix, secret} */
 static void
-copy_headers(lua_State *L, struct http_request *request)
+copy_headers(lua_State *L, int arg, struct http_request *request)
 {
         struct err err;
 
         err_init(&err);
-        if (lua_getfield(L, 1, "headers") == LUA_TNIL)
+        if (lua_getfield(L, arg, "headers") == LUA_TNIL)
                 return;
         luaL_checktype(L, -1, LUA_TTABLE);
         request->headers = mem_zalloc(HEADERS_MAX * sizeof(*request->headers), &err);
@@ -129,6 +131,28 @@ copy_headers(lua_State *L, struct http_request *request)
         }
 }
 
+void
+lx_http_read(lua_State *L, int arg, struct http_request *request)
+{
+        int top = lua_gettop(L);
+        struct err err;
+
+        request->method = lx_http_copy(L, arg, "method", "GET");
+        copy_headers(L, arg, request);
+        lua_settop(L, top);
+        if (lua_getfield(L, arg, "body") != LUA_TNIL) {
+                const char *body = luaL_checklstring(L, -1, &request->body_len);
+                err_init(&err);
+                request->body = mem_strndup(body, request->body_len, &err);
+                if (request->body == NULL)
+                        lx_raise(L, &err);
+        }
+        lua_settop(L, top);
+        request->answer_max = (size_t)lx_field_int(L, arg, "answer_max", ANSWER_MAX);
+        request->stall_ms = lx_field_int(L, arg, "stall_ms", STALL_MS);
+        request->total_ms = lx_field_int(L, arg, "total_ms", 0);
+}
+
 /*
  * request{method, url, headers, body, answer_max, stall_ms, total_ms, ca_file}
  * -> {status, headers, body}; waits
@@ -143,23 +167,11 @@ request(lua_State *L)
         struct exchange *exchange = lx_new(L, &exchange_class, sizeof(*exchange));
         struct http_request *req = &exchange->request;
         exchange->task = task_can_wait(L);
-        req->method = copy_field(L, "method", "GET");
-        req->url = copy_field(L, "url", NULL);
-        req->ca_file = copy_field(L, "ca_file", NULL);
-        copy_headers(L, req);
-        lua_settop(L, 2);
+        lx_http_read(L, 1, req);
+        req->url = lx_http_copy(L, 1, "url", NULL);
+        req->ca_file = lx_http_copy(L, 1, "ca_file", NULL);
         if (req->url == NULL)
                 lx_fail(L, ERR_RECIPE, "field \"url\" is missing");
-        if (lua_getfield(L, 1, "body") != LUA_TNIL) {
-                const char *body = luaL_checklstring(L, -1, &req->body_len);
-                err_init(&err);
-                req->body = mem_strndup(body, req->body_len, &err);
-                if (req->body == NULL)
-                        lx_raise(L, &err);
-        }
-        req->answer_max = (size_t)lx_field_int(L, 1, "answer_max", ANSWER_MAX);
-        req->stall_ms = lx_field_int(L, 1, "stall_ms", STALL_MS);
-        req->total_ms = lx_field_int(L, 1, "total_ms", 0);
 
         struct loop *loop = task_loop(L);
         err_init(&err);
