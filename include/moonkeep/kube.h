@@ -19,8 +19,9 @@
 struct kube_client;
 
 struct kube_client_opts {
-        const char *kubeconfig; /* NULL: $KUBECONFIG (a list), else ~/.kube/config, else in-cluster */
-        const char *context;    /* NULL: current-context */
+        const char
+            *kubeconfig;     /* NULL: $KUBECONFIG (a list), else ~/.kube/config, else in-cluster */
+        const char *context; /* NULL: current-context */
 };
 
 /*
@@ -29,9 +30,9 @@ struct kube_client_opts {
  * Files of a list are merged as kubectl does: the first that sets a name wins;
  * relative paths are relative to their file.  ERR_CREDENTIALS: no configuration
  * (what was looked at is named), a file that cannot be read, a user without any
- * way to say who it is.  ERR_NOT_FOUND: no such context (those there are named).
- * ERR_INVALID: no kubeconfig, saying which file and field.  ERR_UNSUPPORTED:
- * insecure-skip-tls-verify, auth-provider.
+ * way to say who it is (but where the server is plain http, as kubectl's proxy is).  ERR_NOT_FOUND:
+ * no such context (those there are named). ERR_INVALID: no kubeconfig, saying which file and field.
+ * ERR_UNSUPPORTED: insecure-skip-tls-verify, auth-provider.
  */
 struct kube_client *kube_client_open(const struct kube_client_opts *opts, struct err *err);
 struct kube_client *kube_client_ref(struct kube_client *client);
@@ -65,7 +66,8 @@ bool kube_client_refused(struct kube_client *client);
  * kube_status_error: the error that an answer of the API server other than 2xx
  * says (metav1.Status, or whatever came); what is "cannot get pods/x".
  * 401 is ERR_CREDENTIALS, 403 ERR_PERMISSION, 404 ERR_NOT_FOUND, 409
- * ERR_EXISTS or ERR_CHANGED, 410 ERR_CHANGED, 422 ERR_INVALID, others ERR_HTTP; retryable for 429, 5xx.
+ * ERR_EXISTS or ERR_CHANGED, 410 ERR_CHANGED, 422 ERR_INVALID, others ERR_HTTP; retryable for 429,
+ * 5xx.
  */
 int kube_status_error(const char *what, const struct http_answer *answer, struct err *err);
 

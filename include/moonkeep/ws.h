@@ -69,13 +69,6 @@ struct ws_event {
  */
 int ws_next(struct ws *ws, int wait_ms, struct ws_event *out, struct err *err);
 
-/*
- * ws_wake_on: from now on, while fd (borrowed; -1: none) is readable, a ws_next
- * that would wait returns WS_NOTHING at once.  For a thread that carries bytes
- * between both.
- */
-void ws_wake_on(struct ws *ws, int fd);
-
 /* Bound on what ws_send keeps for ws_next while the server does not read. */
 #define WS_HELD_MAX ((size_t)1024 * 1024)
 

@@ -1,0 +1,335 @@
+#include "kube_creds.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "kube_plugin.h"
+#include "moonkeep/log.h"
+#include "moonkeep/mem.h"
+#include "moonkeep/time.h"
+
+/* A token file is read so often at least, changed or not. */
+#define REREAD_MS 60000
+/* A credential is renewed so long before it expires, or a quarter of its life. */
+#define SLACK_MS 60000
+/* What was refused so soon after it was taken was refused to a request that had the one before. */
+#define LATE_MS 5000
+
+struct kube_creds {
+        const struct kube_config *config;
+        struct http_route *route; /* of the configuration */
+
+        pthread_mutex_t lock;
+        bool has;                   /* there is something kept */
+        struct secret *token;       /* of the file or the plugin; or NULL */
+        struct http_route *own;     /* of the plugin's certificate; or NULL */
+        int64_t taken_ms;           /* monotonic */
+        int64_t due_ms;             /* unix; 0: it does not expire */
+        struct timespec file_mtime; /* of the token file that was read */
+        ino_t file_ino;
+        bool was_refused;
+        struct cancel *busy; /* set when the run under way is over; NULL: there is none */
+        unsigned long runs;
+        struct err failure; /* of the last run; ERR_NONE: it succeeded */
+};
+
+enum kind {
+        FIXED,
+        OF_FILE,
+        OF_PLUGIN
+};
+
+static enum kind
+kind_of(const struct kube_config *config)
+{
+        if (config->token_file != NULL)
+                return OF_FILE;
+        if (config->token != NULL || config->basic != NULL)
+                return FIXED;
+        return config->plugin != NULL ? OF_PLUGIN : FIXED;
+}
+
+static struct http_route *
+route_of(const struct kube_config *config, const char *cert_pem, size_t cert_len,
+    struct secret *key, struct err *err)
+{
+        struct http_route_opts opts = { .ca_pem = config->ca_pem,
+                .ca_pem_len = config->ca_pem_len,
+                .cert_pem = cert_pem,
+                .cert_pem_len = cert_len,
+                .key_pem = key,
+                .server_name = config->server_name,
+                .proxy = config->proxy };
+
+        return http_route_new(&opts, err);
+}
+
+struct kube_creds *
+kube_creds_new(const struct kube_config *config, struct err *err)
+{
+        struct kube_creds *it = mem_zalloc(sizeof(*it), err);
+
+        if (it == NULL)
+                return NULL;
+        it->config = config;
+        pthread_mutex_init(&it->lock, NULL);
+        it->route = route_of(config, config->cert_pem, config->cert_pem_len, config->key_pem, err);
+        if (it->route == NULL) {
+                err_prefix(err, "cannot use context \"%s\"", config->context);
+                kube_creds_free(it);
+                return NULL;
+        }
+        return it;
+}
+
+/* Called with the lock. */
+static void
+drop(struct kube_creds *it)
+{
+        secret_unref(it->token);
+        http_route_unref(it->own);
+        it->token = NULL;
+        it->own = NULL;
+        it->has = false;
+}
+
+void
+kube_creds_free(struct kube_creds *it)
+{
+        if (it == NULL)
+                return;
+        drop(it);
+        http_route_unref(it->route);
+        pthread_mutex_destroy(&it->lock);
+        mem_free(it);
+}
+
+static bool
+is_same_file(const struct kube_creds *it)
+{
+        struct stat st;
+
+        return stat(it->config->token_file, &st) == 0 && st.st_ino == it->file_ino &&
+               st.st_mtim.tv_sec == it->file_mtime.tv_sec &&
+               st.st_mtim.tv_nsec == it->file_mtime.tv_nsec;
+}
+
+/* Is what is kept good?  Called with the lock. */
+static bool
+is_fresh(const struct kube_creds *it, enum kind kind)
+{
+        if (kind == FIXED)
+                return true;
+        if (!it->has)
+                return false;
+        if (kind == OF_PLUGIN)
+                return it->due_ms == 0 || time_now_ms() < it->due_ms;
+        return time_mono_ms() < it->taken_ms + REREAD_MS && is_same_file(it);
+}
+
+bool
+kube_creds_is_ready(struct kube_creds *it)
+{
+        enum kind kind = kind_of(it->config);
+
+        if (kind == FIXED)
+                return true;
+        /* Who has the lock may be reading a file. */
+        if (pthread_mutex_trylock(&it->lock) != 0)
+                return false;
+        bool ready = is_fresh(it, kind);
+        pthread_mutex_unlock(&it->lock);
+        return ready;
+}
+
+/*
+ * Called with the lock.  A file that cannot be read at the moment (it is being
+ * replaced) leaves the token that was read before.
+ */
+static int
+read_file(struct kube_creds *it, struct err *err)
+{
+        struct stat st;
+        struct err why;
+
+        memset(&st, 0, sizeof(st));
+        err_init(&why);
+        /* Before it is read: a change in between is seen next time. */
+        (void)stat(it->config->token_file, &st);
+        struct secret *token = kube_token_file(it->config->token_file, &why);
+        if (token == NULL && it->has && why.code != ERR_NOMEM) {
+                log_msg(LOG_DEBUG, "the token stays as it was: %s", why.msg);
+                it->taken_ms = time_mono_ms();
+                return 0;
+        }
+        if (token == NULL) {
+                if (err != NULL)
+                        *err = why;
+                if (err != NULL && why.code != ERR_NOMEM)
+                        err->code = ERR_CREDENTIALS;
+                return err_prefix(
+                    err, "cannot get credentials for context \"%s\"", it->config->context);
+        }
+        drop(it);
+        it->token = token;
+        it->has = true;
+        it->taken_ms = time_mono_ms();
+        it->file_ino = st.st_ino;
+        it->file_mtime = st.st_mtim;
+        return 0;
+}
+
+/* When to renew what expires then, as seen from now. */
+static int64_t
+due_of(int64_t expires_ms)
+{
+        int64_t left_ms = expires_ms - time_now_ms();
+
+        if (expires_ms == 0)
+                return 0;
+        return expires_ms - (left_ms / 4 < SLACK_MS ? left_ms / 4 : SLACK_MS);
+}
+
+/* Run the plugin, without the lock: others have to see that it runs. */
+static int
+ask(struct kube_creds *it, struct kube_credential *got, struct http_route **route,
+    struct cancel *cancel, struct err *err)
+{
+        if (kube_plugin_run(it->config, got, cancel, err) < 0)
+                return -1;
+        if (got->cert_pem == NULL)
+                return 0;
+        *route = route_of(it->config, got->cert_pem, strlen(got->cert_pem), got->key_pem, err);
+        if (*route != NULL)
+                return 0;
+        if (err != NULL && err->code == ERR_INVALID)
+                err->code = ERR_CREDENTIALS;
+        return err_prefix(err, "cannot use the certificate of \"%s\"", it->config->plugin->argv[0]);
+}
+
+/* Called with the lock. */
+static void
+take(struct kube_creds *it, struct kube_credential *got, struct http_route *route)
+{
+        drop(it);
+        it->token = secret_ref(got->token);
+        it->own = route;
+        it->has = true;
+        it->taken_ms = time_mono_ms();
+        it->due_ms = due_of(got->expires_ms);
+        log_msg(LOG_DEBUG, "\"%s\" gave %s for user \"%s\"", it->config->plugin->argv[0],
+            route != NULL ? "a certificate" : "a token", it->config->user);
+}
+
+/* Called and left with the lock. */
+static int
+run_plugin(struct kube_creds *it, struct cancel *cancel, struct err *err)
+{
+        struct kube_credential got = { 0 };
+        struct http_route *route = NULL;
+        struct err why;
+
+        struct cancel *busy = cancel_new(NULL, err);
+        if (busy == NULL)
+                return -1;
+        it->busy = busy;
+        pthread_mutex_unlock(&it->lock);
+        err_init(&why);
+        int rc = ask(it, &got, &route, cancel, &why);
+        pthread_mutex_lock(&it->lock);
+        if (rc == 0)
+                take(it, &got, route);
+        else if (err != NULL)
+                *err = why;
+        kube_credential_clear(&got);
+        it->failure = why;
+        it->runs++;
+        it->busy = NULL;
+        cancel_trigger(busy);
+        cancel_unref(busy);
+        return rc;
+}
+
+/* Called and left with the lock: wait for the run of another thread. */
+static int
+wait_for_other(struct kube_creds *it, struct cancel *cancel, struct err *err)
+{
+        struct cancel *busy = cancel_ref(it->busy);
+        unsigned long before = it->runs;
+
+        pthread_mutex_unlock(&it->lock);
+        int rc = cancel_wait_fd(cancel, cancel_fd(busy), POLLIN, -1, err);
+        pthread_mutex_lock(&it->lock);
+        cancel_unref(busy);
+        /* What went wrong for it would go wrong for us; but its being cancelled is not ours. */
+        if (rc == 0 && it->runs == before + 1 && !it->has && it->failure.code != ERR_NONE &&
+            it->failure.code != ERR_CANCELLED) {
+                if (err != NULL)
+                        *err = it->failure;
+                rc = -1;
+        }
+        return rc;
+}
+
+/* Called and left with the lock: see to it that what is kept is good. */
+static int
+renew(struct kube_creds *it, enum kind kind, struct cancel *cancel, struct err *err)
+{
+        while (!is_fresh(it, kind)) {
+                if (kind == OF_FILE)
+                        return read_file(it, err);
+                if (it->busy == NULL)
+                        return run_plugin(it, cancel, err);
+                if (wait_for_other(it, cancel, err) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
+int
+kube_creds_get(
+    struct kube_creds *it, struct kube_identity *out, struct cancel *cancel, struct err *err)
+{
+        const struct kube_config *config = it->config;
+        enum kind kind = kind_of(config);
+
+        pthread_mutex_lock(&it->lock);
+        int rc = renew(it, kind, cancel, err);
+        if (rc == 0) {
+                struct secret *secret = it->token;
+                if (kind == FIXED)
+                        secret = config->token != NULL ? config->token : config->basic;
+                out->scheme = kind == FIXED && secret == config->basic ? "Basic " : "Bearer ";
+                out->secret = secret_ref(secret);
+                out->route = http_route_ref(it->own != NULL ? it->own : it->route);
+        }
+        pthread_mutex_unlock(&it->lock);
+        return rc;
+}
+
+bool
+kube_creds_refused(struct kube_creds *it)
+{
+        enum kind kind = kind_of(it->config);
+
+        if (kind == FIXED)
+                return false;
+        pthread_mutex_lock(&it->lock);
+        bool late = it->was_refused && time_mono_ms() < it->taken_ms + LATE_MS;
+        if (it->has && !late) {
+                drop(it);
+                it->was_refused = true;
+        }
+        pthread_mutex_unlock(&it->lock);
+        return true;
+}
+
+void
+kube_identity_clear(struct kube_identity *identity)
+{
+        secret_unref(identity->secret);
+        http_route_unref(identity->route);
+        memset(identity, 0, sizeof(*identity));
+}

@@ -1,0 +1,287 @@
+/*
+ * A thread that carries bytes between a socket, which somebody else has the
+ * other end of, and a far end.  What one side does not take is not read from the other.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "kube_port.h"
+#include "kube_quote.h"
+#include "moonkeep/buf.h"
+#include "moonkeep/mem.h"
+#include "moonkeep/thread.h"
+
+#define CHUNK ((size_t)32 * 1024)
+/* Bound on what one message from the far end may leave to be written. */
+#define PENDING_MAX ((size_t)4 * 1024 * 1024)
+/* So often it is looked whether the other end of the socket was closed. */
+#define LOOK_MS 500
+#define ARGS_MAX 64
+#define SAID_MAX ((size_t)16 * 1024)
+
+struct kube_forward {
+        pthread_t thread;
+        int fd; /* our end */
+        struct cancel *cancel;
+        struct err failure; /* ERR_NONE: none */
+
+        struct kube_client *client; /* a port of a pod */
+        char *ns, *pod;
+        unsigned port;
+        struct far_host *host; /* or a command */
+        char *argv[ARGS_MAX + 1];
+
+        /* The thread's. */
+        struct far *far;
+        struct buf pending; /* from the far end, not yet written */
+        struct buf said;    /* its standard error */
+        bool input_ended;   /* nothing more comes from the socket */
+        bool far_ended;
+};
+
+static void
+forward_free(struct kube_forward *it)
+{
+        for (size_t idx = 0; it->argv[idx] != NULL; idx++)
+                mem_free(it->argv[idx]);
+        kube_client_unref(it->client);
+        far_host_unref(it->host);
+        mem_free(it->ns);
+        mem_free(it->pod);
+        cancel_unref(it->cancel);
+        mem_free(it);
+}
+
+/* Has the other end been closed as a whole, or only shut down for writing? */
+static bool
+is_gone(const struct kube_forward *it)
+{
+        struct pollfd poll_fd = { .fd = it->fd };
+
+        return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+/* As much of the socket's input as is there.  1: the other end is gone. */
+static int
+send_input(struct kube_forward *it, struct err *err)
+{
+        char chunk[CHUNK];
+
+        while (!it->input_ended) {
+                ssize_t got = recv(it->fd, chunk, sizeof(chunk), MSG_DONTWAIT);
+                if (got < 0 && errno == EINTR)
+                        continue;
+                if (got < 0 && errno == EAGAIN)
+                        return 0;
+                if (got > 0) {
+                        if (far_send(it->far, chunk, (size_t)got, err) < 0)
+                                return -1;
+                        if (it->pending.len > 0)
+                                return 0;
+                        continue;
+                }
+                it->input_ended = true;
+                if (it->far->ops->wake_on != NULL)
+                        it->far->ops->wake_on(it->far, -1);
+                if (got < 0 || is_gone(it))
+                        return 1;
+                if (it->far->ops->end_input != NULL && it->far->ops->end_input(it->far, err) < 0)
+                        return -1;
+        }
+        return is_gone(it) ? 1 : 0;
+}
+
+/* As much as the socket takes.  1: the other end is gone. */
+static int
+write_pending(struct kube_forward *it)
+{
+        while (it->pending.len > 0) {
+                ssize_t sent =
+                    send(it->fd, it->pending.data, it->pending.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+                if (sent < 0 && errno == EINTR)
+                        continue;
+                if (sent < 0)
+                        return errno == EAGAIN ? 0 : 1;
+                buf_consume(&it->pending, (size_t)sent);
+        }
+        return 0;
+}
+
+/* The socket has to take something, or bring something, before anything else is done. */
+static int
+wait_for_socket(struct kube_forward *it, struct err *err)
+{
+        short events = it->input_ended ? POLLOUT : POLLOUT | POLLIN;
+
+        return cancel_wait_fd(it->cancel, it->fd, events, -1, err);
+}
+
+/* A command that ended well, or the error that it had. */
+static int
+judge_end(const struct kube_forward *it, int status, struct err *err)
+{
+        char said[KUBE_QUOTE_SIZE];
+
+        if (status == 0)
+                return 0;
+        kube_quote(it->said.data != NULL ? it->said.data : "", it->said.len, said);
+        return err_set(err, ERR_NETWORK, "\"%s\" in %s ended with status %d%s%s", it->argv[0],
+            it->host->label, status, *said != '\0' ? ": " : "", said);
+}
+
+static int
+take_output(struct kube_forward *it, struct err *err)
+{
+        struct far_event event;
+
+        if (far_next(it->far, LOOK_MS, &event, err) < 0)
+                return -1;
+        switch (event.kind) {
+        case FAR_OUT:
+                return buf_add(&it->pending, event.data, event.len, err);
+        case FAR_ERR:
+                /* More than that explains nothing. */
+                (void)buf_add(&it->said, event.data, event.len, NULL);
+                break;
+        case FAR_ENDED:
+                it->far_ended = true;
+                return judge_end(it, event.status, err);
+        case FAR_NOTHING:
+                break;
+        }
+        return 0;
+}
+
+static int
+carry(struct kube_forward *it, struct err *err)
+{
+        if (it->far->ops->wake_on == NULL)
+                return err_set(err, ERR_UNSUPPORTED, "such a far end carries no connections");
+        it->far->ops->wake_on(it->far, it->fd);
+        for (;;) {
+                int rc = write_pending(it);
+                if (rc == 0 && it->far_ended && it->pending.len == 0)
+                        return 0;
+                if (rc == 0 && !it->far_ended)
+                        rc = send_input(it, err);
+                if (rc != 0)
+                        return rc < 0 ? -1 : 0;
+                if (it->pending.len > 0)
+                        rc = wait_for_socket(it, err);
+                else if (!it->far_ended)
+                        rc = take_output(it, err);
+                if (rc < 0)
+                        return -1;
+        }
+}
+
+static void *
+forward_thread(void *arg)
+{
+        struct kube_forward *it = arg;
+        struct err err;
+
+        err_init(&err);
+        if (it->client != NULL)
+                it->far = kube_port_open(it->client, it->ns, it->pod, it->port, it->cancel, &err);
+        else
+                it->far = far_open(it->host, (const char *const *)it->argv, it->cancel, &err);
+        if (it->far == NULL || carry(it, &err) < 0)
+                it->failure = err;
+        far_free(it->far);
+        buf_free(&it->pending);
+        buf_free(&it->said);
+        close(it->fd);
+        return NULL;
+}
+
+/* Takes *it.  The other end of the socket, or -1. */
+static int
+launch(
+    struct kube_forward *it, struct cancel *cancel, struct kube_forward **forward, struct err *err)
+{
+        int fds[2];
+
+        buf_init(&it->pending, PENDING_MAX);
+        buf_init(&it->said, SAID_MAX);
+        it->cancel = cancel_new(cancel, err);
+        if (it->cancel == NULL) {
+                forward_free(it);
+                return -1;
+        }
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
+                err_sys(err, "cannot make a pair of sockets");
+                forward_free(it);
+                return -1;
+        }
+        it->fd = fds[0];
+        if (thread_start(&it->thread, "forward", forward_thread, it, err) < 0) {
+                close(fds[0]);
+                close(fds[1]);
+                forward_free(it);
+                return -1;
+        }
+        *forward = it;
+        return fds[1];
+}
+
+int
+kube_forward_dial(struct kube_client *client, const char *ns, const char *pod, unsigned port,
+    struct cancel *cancel, struct kube_forward **forward, struct err *err)
+{
+        struct kube_forward *it = NULL;
+
+        if (port == 0 || port > 65535)
+                return err_set(err, ERR_USAGE, "%u is no port", port);
+        it = mem_zalloc(sizeof(*it), err);
+        if (it == NULL)
+                return -1;
+        it->client = kube_client_ref(client);
+        it->port = port;
+        it->ns = mem_strdup(ns, err);
+        it->pod = it->ns != NULL ? mem_strdup(pod, err) : NULL;
+        if (it->pod == NULL) {
+                forward_free(it);
+                return -1;
+        }
+        return launch(it, cancel, forward, err);
+}
+
+int
+kube_command_dial(struct far_host *host, const char *const *argv, struct cancel *cancel,
+    struct kube_forward **forward, struct err *err)
+{
+        struct kube_forward *it = mem_zalloc(sizeof(*it), err);
+
+        if (it == NULL)
+                return -1;
+        it->host = far_host_ref(host);
+        for (size_t idx = 0; argv[idx] != NULL; idx++) {
+                if (idx == ARGS_MAX)
+                        err_set(err, ERR_USAGE, "the command has more than %d words", ARGS_MAX);
+                else
+                        it->argv[idx] = mem_strdup(argv[idx], err);
+                if (idx == ARGS_MAX || it->argv[idx] == NULL) {
+                        forward_free(it);
+                        return -1;
+                }
+        }
+        return launch(it, cancel, forward, err);
+}
+
+void
+kube_forward_free(struct kube_forward *it, struct err *err)
+{
+        if (it == NULL)
+                return;
+        bool cancelled = cancel_is_set(it->cancel);
+        cancel_trigger(it->cancel);
+        thread_join(it->thread);
+        bool ended_by_us = it->failure.code == ERR_CANCELLED && !cancelled;
+        if (err != NULL && it->failure.code != ERR_NONE && !ended_by_us)
+                *err = it->failure;
+        forward_free(it);
+}
