@@ -70,8 +70,8 @@ void lx_module(lua_State *L, const luaL_Reg *functions);
 /* The native modules, one file each; they push the module's table. */
 /* clang-format off */
 #define LX_MODULES(X)                                                                              \
-        X(azure) X(digest) X(far) X(fs) X(http) X(json) X(os) X(proc) X(scripts) X(secret)          \
-        X(store) X(stream) X(tar) X(task) X(time) X(tsdb) X(url) X(xml) X(yaml)
+        X(azure) X(digest) X(far) X(fs) X(http) X(json) X(kube) X(os) X(proc) X(scripts)           \
+        X(secret) X(store) X(stream) X(tar) X(task) X(time) X(tsdb) X(url) X(xml) X(yaml)
 /* clang-format on */
 
 #define LX_DECLARE(name) int lx_open_##name(lua_State *L);
