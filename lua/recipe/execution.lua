@@ -18,8 +18,9 @@ local execution = {}
 local UNDO_AFTER_CANCEL_MS = 20000
 local UNDO_MS = 15 * 60000
 
---- How long targets may take to remove what they made.
-local RELEASE_MS = 20000
+--- How long targets may take to remove what they made, in the same cases.
+local RELEASE_AFTER_CANCEL_MS = 5000
+local RELEASE_MS = 60000
 
 local EXIT_PARTIAL = 3
 
@@ -134,10 +135,11 @@ function execution.execute(self)
   if not good then
     self.ui:event { kind = "failed", outcome = outcome, undoing = #ctx._stack > 0 }
   end
-  local limit = (outcome.status == "cancelled" or task.cancelled()) and UNDO_AFTER_CANCEL_MS or UNDO_MS
+  local cancelled = outcome.status == "cancelled" or task.cancelled()
+  local limit = cancelled and UNDO_AFTER_CANCEL_MS or UNDO_MS
   ctx._ending, self.ending = true, true
   outcome.undone = task.shielded(limit, unwind, self, ctx, good)
-  local left = task.shielded(RELEASE_MS, session.release, self)
+  local left = task.shielded(cancelled and RELEASE_AFTER_CANCEL_MS or RELEASE_MS, session.release, self)
   if left then
     self.warnings = (self.warnings or 0) + 1
     note(self, { event = "warn", error = failure.plain(left) })

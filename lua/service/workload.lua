@@ -304,6 +304,7 @@ function Workload:launch(target, why)
     return
   end
   local forced = effect.undoing()
+  target:vacate()
   change(self, cluster, why, function(object)
     local undo, replicas = noted(object), replicas_of(object)
     if undo == nil and replicas > 0 then

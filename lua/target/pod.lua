@@ -140,6 +140,11 @@ function Pod:leave()
   self.place:leave()
 end
 
+--- The pod is about to come back: nobody else uses its volumes.
+function Pod:vacate()
+  self.place:vacate()
+end
+
 --- Which cluster this is: {context, server, uid of the namespace kube-system}.
 function Pod:pinned()
   return require("target.pod.guard").pinned(self.place)

@@ -54,7 +54,7 @@ back and the server is as it was.]],
       help = "SYSTEM/INSTANCE/TIME, latest or latest-verified" },
     data_dir = { "path", help = "where Prometheus keeps its data; default: where it was" },
     service = { "service", help = "systemd:UNIT, or stop=COMMAND start=COMMAND [running=COMMAND]; "
-      .. "without it the server must be stopped, and is left so" },
+      .. "for a pod: workload, sts/NAME or deploy/NAME; without it the server must be stopped, and is left so" },
     owner = { "owner", help = "USER[:GROUP] of the restored files; default: that of the data directory" },
     streams = { "integer", default = 1, range = { 1, 16 },
       help = "parts of the database that are extracted at once, where the backup has several" },
@@ -108,7 +108,7 @@ back and the server is as it was.]],
         running = p.service:is_running(p.target, answers)
       elseif prom:answers() then
         failure.raise("refused", ("Prometheus answers at %s, and there is no --service to stop it with"):format(p.url),
-          { hint = "stop it yourself, or say how: --service systemd:UNIT" })
+          { hint = "stop it yourself, or say how: --service systemd:UNIT; for a pod --service workload" })
       end
       return { name = entry.name, prefix = entry.prefix, bytes = entry.bytes, dir = dir,
         absent = p.target:stat(dir, true) == nil,

@@ -129,7 +129,7 @@ function helper.manifest(plan, options)
       labels = { [RUN] = label(options.run), [FOR] = label(plan.pod) },
       annotations = {
         [HOLDER] = json.encode(holder.me()),
-        [MADE_AS] = digest.sha256(json.encode { plan, options.image, options.beside or false }):sub(1, 16),
+        [MADE_AS] = digest.sha256(json.encode { plan, options.image }):sub(1, 16),
         -- A mesh would wait for a proxy that never ends.
         ["sidecar.istio.io/inject"] = "false", ["linkerd.io/inject"] = "disabled",
       },

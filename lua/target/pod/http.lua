@@ -73,7 +73,8 @@ local function by_proxy(self, request, pod)
   if path:sub(1, 1) ~= "/" then
     path = "/" .. path
   end
-  local answer = self.place:cluster():raw {
+  -- Not raw: what the server behind answers, also 503, is for the caller to judge.
+  local answer = self.place:cluster().native:request {
     method = request.method, headers = request.headers, body = request.body,
     path = ("/api/v1/namespaces/%s/pods/%s:%d/proxy%s"):format(self.place.where.namespace, pod.name, self.port, path),
     answer_max = request.answer_max, stall_ms = request.stall_ms, total_ms = request.total_ms,
@@ -159,8 +160,23 @@ local function try(self, way, request, pod)
   return nil, e.message, e
 end
 
+--- The pod, or nil.  A cluster that does not answer is no server that does not run.
+local function find_pod(self)
+  local ok, pod = pcall(self.place.running, self.place)
+  if not ok then
+    local e = failure.prefix(pod, "cannot look for " .. self.place.where.text)
+    if e.code == "network" then
+      e.code = "timeout"
+    elseif e.code == "not_found" then
+      return nil
+    end
+    error(e, 0)
+  end
+  return pod
+end
+
 function Route:send(request)
-  local pod = self.place:running()
+  local pod = find_pod(self)
   if pod == nil then
     nothing_listens(self, self.place.where.text .. " does not run")
   elseif pod.uid ~= self.uid then

@@ -291,6 +291,17 @@ function Place:leave()
   end
 end
 
+--- Leave, and give the volumes free: a pod that comes back, perhaps on another node,
+--- must not wait for a helper to go.
+function Place:vacate()
+  self:leave()
+  local made = self.memory.helper
+  if made then
+    helper.remove(self:cluster(), made.namespace, made.name, "the pod comes back")
+    self:remember("helper", nil)
+  end
+end
+
 --- The pod as it is now, for HTTP: {name, ip, container}, or nil while it does not run.
 function Place:running()
   local known = self._running
