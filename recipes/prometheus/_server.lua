@@ -11,7 +11,8 @@ local SNAPSHOT = "^%d%d%d%d%d%d%d%dT%d%d%d%d%d%dZ%-%x+$"
 
 --- The parameters by which a recipe finds the server.
 server.params = {
-  target = { "target", default = "local:", env = "MOONKEEP_TARGET", help = "where Prometheus runs: local:, pod://NAMESPACE/NAME" },
+  target = { "target", default = "local:", env = "MOONKEEP_TARGET",
+    help = "where Prometheus runs: local:, pod://NAMESPACE/NAME" },
   store = { "store", default = "./backups", env = "MOONKEEP_STORE", help = "where backups are kept" },
   url = { "url", default = "http://127.0.0.1:9090", env = "PROMETHEUS_URL",
     help = "Prometheus as seen from the target, with its route prefix if it has one" },

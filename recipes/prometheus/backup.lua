@@ -126,12 +126,12 @@ removed from the server whether or not that succeeds; the server runs on.]],
     local config = ctx:step("config", function()
       local files = {}
       for _, path in ipairs(found.config) do
-        local ok, there = pcall(p.target.stat, p.target, path, true)
-        if not ok and not failure.is(there, "unsupported") then
-          error(there, 0)
+        local ok, seen = pcall(p.target.stat, p.target, path, true)
+        if not ok and not failure.is(seen, "unsupported") then
+          error(seen, 0)
         elseif not ok then
-          ctx:warn(there) -- in the image of a pod without a shell
-        elseif there then
+          ctx:warn(seen) -- in the image of a pod without a shell
+        elseif seen then
           files[#files + 1] = path:sub(2)
         else
           ctx:warn(("the target has no \"%s\", which Prometheus has loaded"):format(path))
