@@ -95,6 +95,7 @@ killed_while_down() {
         make_prometheus "$E2E_PROMETHEUS_IMAGE"
         check_status 0 backup
         kube exec prometheus-0 -- touch "$DATA/mark"
+        # shellcheck disable=SC2119 # options are for some scenarios
         restore >"$SCRATCH/run.out" 2>&1 &
         local pid=$!
         defer kill -KILL "$pid"
