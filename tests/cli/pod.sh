@@ -1,0 +1,243 @@
+#!/usr/bin/env bash
+# A recipe that acts in a pod and stops its workload, on an API server of the scenario's own.
+# timeout: 300
+# shellcheck source=tests/harness/lib.sh
+. "$(dirname "$0")/../harness/lib.sh"
+# shellcheck source=tests/harness/kube.sh
+. "$(dirname "$0")/../harness/kube.sh"
+
+# objects [PODSPEC [MORE]]: a StatefulSet whose pod has the directory $DATA as a volume.
+objects() {
+        cat <<JSON
+{"objects": [
+  {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}},
+  {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "namespace": "m"},
+   "spec": {"replicas": 2, "serviceName": "db", "selector": {"matchLabels": {"app": "db"}},
+     "template": {"metadata": {"labels": {"app": "db"}${1:+, $1}},
+       "spec": {"containers": [{"name": "db", "image": "registry.local/db",
+         "volumeMounts": [{"name": "data", "mountPath": "$DATA"}, {"name": "tmp", "mountPath": "$DATA/tmp"}]}],
+         "securityContext": {"runAsUser": 65534}, "volumes": [{"name": "tmp", "emptyDir": {}}]}},
+     "volumeClaimTemplates": [{"metadata": {"name": "data"},
+       "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}]}}]${2:+, $2}}
+JSON
+}
+
+# begin [ANNOTATIONS [MORE]]: the server, its pods, and the program with a recipe toy.restore.
+begin() {
+        needs kubectl
+        DATA=$PWD/area/data
+        mkdir -p "$DATA" dev/recipes/toy
+        echo old >"$DATA/value"
+        objects "$@" >objects.json
+        kube_start --objects objects.json
+        wait_for 20 is_ready 2
+        ln -sfn "$ROOT/lua" dev/lua
+        MK=("$MOONKEEP" --dev dev)
+        TARGET=pod://m/db-0
+        cat >dev/recipes/toy/restore.lua <<'LUA'
+local failure = require "failure"
+local swap = require "swap"
+local task = require "task"
+
+return recipe {
+  summary = "Replace a directory's content",
+  params = {
+    target = { "target", default = "local:", help = "where" },
+    dir = { "path", required = true, help = "the data" },
+    service = { "service", required = true, help = "what to stop" },
+    fail = { "boolean", default = false, help = "fail when all is done" },
+    hang = { "boolean", default = false, help = "hang when the data is exchanged" },
+  },
+  steps = { { "look", "Look" }, { "prepare", "Make the place" }, { "stop", "Stop the service" },
+    { "exchange", "Exchange the data" }, { "start", "Start the service" } },
+  example = "moonkeep run toy.restore --dir /tmp/data",
+  run = function(ctx, p)
+    local place = swap.new(p.target, p.dir, ctx.run)
+    local ran = ctx:step("look", function()
+      return { running = p.service:is_running(p.target) }
+    end)
+    ctx:confirm("Replace it?")
+    ctx:compensate("put it back", {}, function()
+      p.service:halt_surely(p.target, "put it back")
+      place:undo()
+      if ran.running then
+        p.service:launch(p.target, "it ran before")
+      end
+    end)
+    ctx:step("prepare", function()
+      place:prepare({ service = p.service:plain(), was_running = ran.running }, 4096)
+      place:restage()
+      p.target:write(place:staging() .. "/value", "new\n")
+    end)
+    ctx:step("stop", function()
+      p.service:halt(p.target, "its data is replaced")
+    end)
+    ctx:step("exchange", function()
+      place:exchange()
+      if p.hang then
+        task.sleep(60000)
+      end
+    end)
+    ctx:step("start", function()
+      p.service:launch(p.target, "its data is replaced")
+      if p.fail then
+        failure.raise("unverified", "it is not as it should be")
+      end
+      place:finish(false)
+    end)
+  end,
+}
+LUA
+}
+
+is_ready() {
+        [ "$(kubectl -n m get statefulset db -o jsonpath='{.status.readyReplicas}')" = "$1" ]
+}
+
+restore() {
+        "${MK[@]}" run toy.restore --target "$TARGET" --dir "$DATA" --service workload --yes "$@"
+}
+
+# as_before: two replicas, ready; nothing noted; no helper pod.
+as_before() {
+        check_equal "$(kubectl -n m get statefulset db -o jsonpath='{.spec.replicas}')" 2
+        check_equal "$(kubectl -n m get statefulset db -o jsonpath='{.metadata.annotations}')" ""
+        check_equal "$(kubectl -n m get pods -l moonkeep.dev/run -o name)" ""
+        check is_ready 2
+        check_not test -e "$DATA/.moonkeep-swap"
+}
+
+scaled_and_back() {
+        begin
+        check_status 0 restore -v
+        check_says "acting through the helper pod m/moonkeep-helper-"
+        check_equal "$(cat "$DATA/value")" new
+        as_before
+        # One patch scales and notes, one scales back and removes the note.
+        check_equal "$(kube_asked PATCH '/apis/apps/v1/namespaces/m/statefulsets/db[^ ]*')" 2
+}
+
+failed() {
+        begin
+        check_status 5 restore --fail
+        check_equal "$(cat "$DATA/value")" old
+        as_before
+}
+
+killed() {
+        begin
+        restore --hang >"$SCRATCH/run.out" 2>&1 &
+        local pid=$!
+        defer kill -KILL "$pid"
+        wait_for 60 grep -qs new "$DATA/value"
+        # shellcheck disable=SC2046 # the program below the function's shell
+        kill -KILL $(pgrep -P "$pid") "$pid" || :
+        wait "$pid" 2>/dev/null || :
+        check_equal "$(kubectl -n m get statefulset db -o jsonpath='{.spec.replicas}')" 0
+        kubectl -n m get statefulset db -o jsonpath='{.metadata.annotations.moonkeep\.dev/undo}' >undo
+        check_contains undo '"replicas":2'
+        check_equal "$(kubectl -n m get pods -l moonkeep.dev/run -o name | wc -l)" 1
+}
+
+killed_and_rolled_back() {
+        killed
+        check_status 0 "${MK[@]}" rollback latest
+        check_equal "$(cat "$DATA/value")" old
+        as_before
+}
+
+killed_and_resumed() {
+        killed
+        sed -i 's/if p.hang then/if false then/' dev/recipes/toy/restore.lua
+        check_status 0 "${MK[@]}" resume latest --with-changes
+        check_equal "$(cat "$DATA/value")" new
+        as_before
+}
+
+killed_and_forgotten() {
+        killed
+        rm -rf "$SCRATCH/state"
+        # Another restore must not begin on top of it.
+        check_status 4 restore
+        check_says "was left scaled down by run"
+        check_status 0 "${MK[@]}" rollback --target "$TARGET" --dir "$DATA"
+        check_equal "$(cat "$DATA/value")" old
+        as_before
+        check_status 1 "${MK[@]}" rollback --target "$TARGET" --dir "$DATA"
+        check_says "nothing was left half-way"
+}
+
+only_the_annotation() {
+        begin
+        kubectl -n m patch statefulset db --type=merge -p '{"spec": {"replicas": 0}, "metadata": {"annotations":
+            {"moonkeep.dev/undo": "{\"run\":\"20261121T020000-aaaaa\",\"replicas\":2,\"time\":\"x\"}"}}}' >/dev/null
+        check_status 0 "${MK[@]}" rollback --target "$TARGET" --dir "$DATA"
+        check_says "20261121T020000-aaaaa"
+        as_before
+}
+
+another_cluster() {
+        killed
+        local config=$KUBECONFIG
+        kube_start --objects objects.json
+        check_status 4 "${MK[@]}" rollback latest
+        check_says "leads to another cluster"
+        check_status 4 "${MK[@]}" resume latest
+        KUBECONFIG=$config
+        check_status 0 "${MK[@]}" rollback latest
+}
+
+rights() {
+        begin "" '"deny": [{"verb": "patch", "group": "apps", "resource": "statefulsets"},
+            {"verb": "create", "resource": "pods"}]'
+        check_status 1 restore
+        check_says "patch statefulsets.apps"
+        check_says "create pods"
+        check_equal "$(cat "$DATA/value")" old
+        check_not test -e "$DATA/.moonkeep-swap"
+}
+
+a_plan() {
+        begin
+        check_status 0 restore --plan
+        check_says "would scale to 0 statefulset m/db: its data is replaced"
+        check_says "It is in context \"test\""
+        as_before
+        check_equal "$(kube_asked '(PATCH|POST)' '/ap[^ ]*/m/[^ ]*')" 0
+}
+
+# Somebody scales it back while the data is exchanged.
+scaled_by_somebody() {
+        begin
+        sed -i 's/if p.hang then/if p.hang then\n        p.target:cluster():patch("sts", "db", { spec = { replicas = 1 } }, { namespace = "m" })/;
+            s/task.sleep(60000)/task.sleep(100)/' dev/recipes/toy/restore.lua
+        check_status 4 restore --hang
+        check_says "was scaled back to 1 while its data is replaced"
+        check_equal "$(cat "$DATA/value")" old
+        as_before
+}
+
+without_a_shell() {
+        mkdir -p none
+        begin "\"annotations\": {\"test/path\": \"$PWD/none\"}"
+        check_status 1 restore
+        check_says "has no shell in container db"
+        TARGET="$TARGET?helper=busybox"
+        check_status 0 restore
+        check_equal "$(cat "$DATA/value")" new
+        as_before
+        DATA=$DATA/tmp check_status 1 restore
+        check_says "lies in an emptyDir"
+}
+
+scenario "a restore scales a workload to 0 and back" scaled_and_back
+scenario "a restore that fails leaves all as it was" failed
+scenario "a killed restore is rolled back" killed_and_rolled_back
+scenario "a killed restore is resumed" killed_and_resumed
+scenario "a killed restore without a journal is rolled back" killed_and_forgotten
+scenario "what is only noted on the workload is rolled back" only_the_annotation
+scenario "a run of one cluster is not ended on another" another_cluster
+scenario "missing rights are named before anything is changed" rights
+scenario "a plan changes nothing in the cluster" a_plan
+scenario "a workload that somebody scales back is a failure" scaled_by_somebody
+scenario "a pod without a shell is reached through a helper pod" without_a_shell
