@@ -30,6 +30,11 @@ function digest.unbase64(text)
   return native.unbase64(text)
 end
 
+--- Bytes as a part of a URL.
+function digest.url_encode(bytes)
+  return native.url_encode(bytes)
+end
+
 --- The bytes that a part of a URL stands for; raises "invalid".
 function digest.url_decode(text)
   return native.url_decode(text)

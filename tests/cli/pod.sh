@@ -25,6 +25,7 @@ JSON
 # begin [ANNOTATIONS [MORE]]: the server, its pods, and the program with a recipe toy.restore.
 begin() {
         needs kubectl
+        [ -e "$ROOT/lua/target/remote.lua" ] || skip "there is no lua/target/remote.lua yet"
         DATA=$PWD/area/data
         mkdir -p "$DATA" dev/recipes/toy
         echo old >"$DATA/value"
