@@ -20,6 +20,8 @@ struct sha256 *sha256_new(struct err *err);
 int sha256_update(struct sha256 *sha, const void *data, size_t len, struct err *err);
 /* sha256_final: the digest of all since sha256_new or the last sha256_final; starts anew. */
 int sha256_final(struct sha256 *sha, unsigned char out[SHA256_SIZE], struct err *err);
+/* sha256_so_far: the same, and goes on. */
+int sha256_so_far(const struct sha256 *sha, unsigned char out[SHA256_SIZE], struct err *err);
 void sha256_free(struct sha256 *sha);
 
 /* sha256_bytes: the digest of len bytes. */

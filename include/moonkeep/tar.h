@@ -25,7 +25,8 @@ enum tar_type {
 
 /*
  * One entry; the strings are valid during the call that hands it out, and
- * NUL-terminated.  The name of a directory has no slash at its end.
+ * NUL-terminated.  The name of a directory has no slash at its end, and no name
+ * has "." as a component or doubled slashes.
  */
 struct tar_entry {
         const char *name;
@@ -42,7 +43,8 @@ struct tar_entry {
 };
 
 /*
- * Somebody who looks at a tar's entries as they pass.  Each function returns
+ * Somebody who looks at a tar's entries as they pass; one for the root itself
+ * ("." or "./", which GNU tar and busybox store) is not handed out.  Each function returns
  * 0, or -1 with err to stop the stream; each may be NULL.
  */
 struct tar_watcher {
@@ -82,6 +84,8 @@ struct tar_scan;
 struct tar_scan *tar_scan_new(const struct tar_watcher *watcher, struct err *err);
 int tar_scan_push(struct tar_scan *scan, const void *data, size_t len, struct err *err);
 int tar_scan_end(struct tar_scan *scan, struct err *err);
+/* tar_scan_is_complete: were the two end blocks seen? */
+bool tar_scan_is_complete(const struct tar_scan *scan);
 void tar_scan_free(struct tar_scan *scan);
 
 /*

@@ -60,6 +60,19 @@ sha256_final(struct sha256 *sha, unsigned char out[SHA256_SIZE], struct err *err
         return 0;
 }
 
+int
+sha256_so_far(const struct sha256 *sha, unsigned char out[SHA256_SIZE], struct err *err)
+{
+        EVP_MD_CTX *copy = EVP_MD_CTX_new();
+        int rc = -1;
+
+        if (copy != NULL && EVP_MD_CTX_copy_ex(copy, sha->ctx) == 1 &&
+            EVP_DigestFinal_ex(copy, out, NULL) == 1)
+                rc = 0;
+        EVP_MD_CTX_free(copy);
+        return rc == 0 ? 0 : broken(err);
+}
+
 void
 sha256_free(struct sha256 *sha)
 {

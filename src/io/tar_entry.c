@@ -27,6 +27,37 @@ type_of(const struct tar_header *header, const struct tar_entry *entry)
         }
 }
 
+/*
+ * "./name" and "link/./name" are how tar writes what it was asked to find below
+ * "." and "link/.": without the dots and doubled slashes, in place.  What is nothing
+ * else stays "."; a slash at the end stays one.
+ */
+static size_t
+clean_dots(char *name, size_t len)
+{
+        size_t used = len > 0 && name[0] == '/' ? 1 : 0;
+        bool has_slash = len > 0 && name[len - 1] == '/';
+        size_t first = used;
+
+        for (size_t start = used; start < len;) {
+                const char *slash = memchr(name + start, '/', len - start);
+                size_t part = (slash != NULL ? (size_t)(slash - name) : len) - start;
+                if (part > 0 && (part != 1 || name[start] != '.')) {
+                        if (used > first)
+                                name[used++] = '/';
+                        memmove(name + used, name + start, part);
+                        used += part;
+                }
+                start += part + 1;
+        }
+        if (used == 0)
+                name[used++] = '.';
+        else if (has_slash && used > first)
+                name[used++] = '/';
+        name[used] = '\0';
+        return used;
+}
+
 static const char *
 impossible(const struct tar_entry *entry)
 {
@@ -62,11 +93,15 @@ tar_entry_make(const struct tar_header *header, const struct tar_pax *pax, char 
                 return -1;
         }
         memcpy(name, pax->has_name ? pax->name : header->name, made.name_len);
-        name[made.name_len] = '\0';
+        made.name_len = clean_dots(name, made.name_len);
         made.type = type_of(header, &made);
         if (made.type == TAR_SYMLINK || made.type == TAR_HARDLINK) {
                 made.link = pax->has_link ? pax->link : header->link;
                 made.link_len = pax->has_link ? pax->link_len : header->link_len;
+                for (; made.type == TAR_HARDLINK && made.link_len > 2 &&
+                       memcmp(made.link, "./", 2) == 0;
+                     made.link_len -= 2)
+                        made.link += 2;
         }
         *why = impossible(&made);
         if (*why != NULL)

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tar_judge.h"
+
 /* The directories whose mode and time wait for the end: a million of them, and more. */
 #define DIRS_MAX ((size_t)256 * 1024 * 1024)
 
@@ -82,35 +84,24 @@ extract_symlink(
 }
 
 static int
-fail_target(const struct tar_entry *entry, const char *why, struct err *err)
-{
-        char shown[TAR_SHOWN_SIZE];
-
-        return err_set(err, ERR_CORRUPT, "its target \"%s\" %s",
-            tar_name_show(entry->link, entry->link_len, shown), why);
-}
-
-static int
 extract_hard_link(struct tar_maker *maker, const struct tar_entry *entry, struct err *err)
 {
         char target[TAR_NAME_MAX + 1];
-        size_t target_len;
         const char *target_last;
         const char *last;
         struct stat st;
 
-        if (tar_place_clean(entry->link, entry->link_len, target, &target_len, err) < 0 ||
-            target_len == 0)
-                return fail_target(entry, "is not inside the directory", err);
+        if (tar_judge_target(entry, target, err) < 0)
+                return -1;
         int fd = tar_place_open(&maker->place, target, false, &target_last, err);
         if (fd < 0) {
                 if (err != NULL && err->code == ERR_NOT_FOUND)
-                        return fail_target(entry, "was not extracted before", err);
+                        return tar_judge_fail_target(entry, "was not extracted before", err);
                 return -1;
         }
         if (fstatat(fd, target_last, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
             tar_links_find(&maker->files, st.st_dev, st.st_ino) == NULL)
-                return fail_target(entry, "was not extracted before", err);
+                return tar_judge_fail_target(entry, "was not extracted before", err);
 
         /* The place remembers one directory, and the link may be in another. */
         int target_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -131,33 +122,14 @@ fail:
         return -1;
 }
 
-/* Everything that is refused is refused here, before anything is written. */
-static int
-check_entry(struct tar_maker *maker, const struct tar_entry *entry, struct err *err)
-{
-        size_t len;
-
-        if (tar_place_clean(entry->name, entry->name_len, maker->name, &len, err) < 0)
-                return -1;
-        if (entry->type == TAR_OTHER)
-                return err_set(err, ERR_CORRUPT, "it is a device, FIFO or socket");
-        if (entry->sparse) {
-                err_set(err, ERR_UNSUPPORTED, "it is stored with holes");
-                return err_hint(err, "make the tar without --sparse");
-        }
-        if (len == 0 && entry->type != TAR_DIR)
-                return err_set(err, ERR_CORRUPT, "it would replace the directory itself");
-        if (entry->type == TAR_SYMLINK && !tar_place_link_stays_inside(maker->name, entry->link))
-                return fail_target(entry, "leads out of the directory", err);
-        return tar_marks_fill(maker->opts, entry, &maker->marks, err);
-}
-
 static int
 extract_entry(struct tar_maker *maker, const struct tar_entry *entry, int *fd, struct err *err)
 {
         const char *last;
 
-        if (check_entry(maker, entry, err) < 0)
+        /* Everything that is refused is refused here, before anything is written. */
+        if (tar_judge_entry(entry, maker->name, err) < 0 ||
+            tar_marks_fill(maker->opts, entry, &maker->marks, err) < 0)
                 return -1;
         if (maker->name[0] == '\0')
                 return 0; /* dest is the caller's, and stays as it is */

@@ -40,7 +40,8 @@ struct tar_scan {
         size_t fill;     /* bytes in block */
         uint32_t crc;
         unsigned sparse_blocks;
-        bool sparse; /* the current entry's data is not handed out */
+        bool sparse;  /* the current entry's data is not handed out */
+        bool is_root; /* the current entry is not handed out */
         char meta_type;
         bool has_x; /* what was gathered in pax came from an 'x' header */
         bool has_long_name;
@@ -108,7 +109,7 @@ end_entry(struct tar_scan *scan, struct err *err)
 {
         scan->left = scan->padding;
         scan->state = scan->left > 0 ? AT_PADDING : AT_HEADER;
-        if (scan->watcher.entry_end == NULL)
+        if (scan->watcher.entry_end == NULL || scan->is_root)
                 return 0;
         return scan->watcher.entry_end(scan->watcher.arg, scan->crc, err);
 }
@@ -140,7 +141,9 @@ begin_entry(struct tar_scan *scan, const struct tar_header *header, struct err *
         scan->padding = padding_of(scan->left);
         scan->crc = 0;
         scan->sparse = entry.sparse;
-        if (scan->watcher.entry != NULL && scan->watcher.entry(scan->watcher.arg, &entry, err) < 0)
+        scan->is_root = entry.type == TAR_DIR && strcmp(entry.name, ".") == 0;
+        if (scan->watcher.entry != NULL && !scan->is_root &&
+            scan->watcher.entry(scan->watcher.arg, &entry, err) < 0)
                 return -1;
         forget_pending(scan);
 
@@ -353,6 +356,12 @@ tar_scan_push(struct tar_scan *scan, const void *data, size_t len, struct err *e
                 len -= step;
         }
         return 0;
+}
+
+bool
+tar_scan_is_complete(const struct tar_scan *scan)
+{
+        return scan->state == AT_END;
 }
 
 static const char *

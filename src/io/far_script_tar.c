@@ -1,0 +1,88 @@
+#include "far_script.h"
+
+/*
+ * A directory as a tar on stdout.
+ *
+ * $1 is the proof (structure or digest), $2 whether named symbolic links are
+ * followed, $3 whether the size is told, $4 the directory, and the names
+ * follow.  tar follows links everywhere or nowhere: where only files are named,
+ * everywhere is right; a link to a directory is followed by "/." behind it.
+ *
+ * Says: total KIB; tar STATUS; sum HEX; refuse WHY; name WHY INDEX.
+ */
+const char far_script_tar_out[] =
+    "proof=$1 follow=$2 total=$3 root=$4; shift 4\n"
+    "need tar\n"
+    "[ $proof = structure ] || hasher\n"
+    "LC_ALL=C; export LC_ALL; unset -v TAR_OPTIONS\n"
+    "[ -d \"$root\" ] || { [ -e \"$root\" ] && { say refuse nodir; exit 98; }; refuse \"$root\"; "
+    "}\n"
+    "cd \"$root\" 2>/dev/null || { say refuse denied; exit 98; }\n"
+    "watch & _mkW=$!\n"
+    "h= dirs= links= i=0\n"
+    "no() { say name $1 $i; exit 98; }\n"
+    "for n; do\n"
+    "  p= r=$n\n"
+    "  [ $follow = 1 ] || while :; do case $r in\n"
+    "    */*) p=$p${r%%/*}; r=${r#*/}; [ ! -L \"$p\" ] || no link; p=$p/;;\n"
+    "    *) break;;\n"
+    "  esac; done\n"
+    "  if [ $follow = 1 ] && [ -L \"$n\" ]; then\n"
+    "    [ -e \"$n\" ] || no gone\n"
+    "    if [ -d \"$n\" ]; then n=$n/.; dirs=1; else links=1; fi\n"
+    "  elif [ -d \"$n\" ] && [ ! -L \"$n\" ]; then dirs=1\n"
+    "  else [ -e \"$n\" ] || [ -L \"$n\" ] || no gone; fi\n"
+    "  shift; set -- \"$@\" \"$n\"; i=$((i + 1))\n"
+    "done\n"
+    "if [ \"$links\" ]; then [ -z \"$dirs\" ] || { say name mixed 0; exit 98; }; h=-h; fi\n"
+    "[ $# != 0 ] || set -- .\n"
+    "if [ $total = 1 ] && [ $# -lt 100 ] && command -v du >/dev/null 2>&1; then\n"
+    "  sum=0\n"
+    "  for n; do k=$(du -sk $h -- \"$n\" 2>/dev/null) && sum=$((sum + ${k%%[!0-9]*})); done\n"
+    "  say total $sum\n"
+    "fi\n"
+    "if [ $proof = structure ]; then\n"
+    "  tar -c $h -f - -- \"$@\" >&3 5<&-\n"
+    "  say tar $?\n"
+    "else\n"
+    "  sum=$(trap : TERM\n"
+    "    { trap : TERM; { trap : TERM; tar -c $h -f - -- \"$@\" 3>&- 5<&- 6>&-; say tar $?; } |\n"
+    "      tee /proc/self/fd/6 | dd bs=64k iflag=fullblock 2>/dev/null 6>&- >&3; } 6>&1 | $H)\n"
+    "  say sum \"${sum%% *}\"\n"
+    "fi\n"
+    "wait $_mkW || exit 97\n"
+    "exit 0\n";
+
+/*
+ * A tar, in frames on stdin, extracted.
+ *
+ * $1 is the proof, $2 UID:GID or empty, $3 the directory.  Its own mode and
+ * owner stay, whatever the tar says of ".".  -k: nothing is replaced; -o: the
+ * owner is who extracts.
+ *
+ * Says: tar STATUS; sum HEX; end (all frames came); own STATUS; done (synced); refuse WHY.
+ */
+const char far_script_tar_in[] =
+    "proof=$1 owner=$2 root=$3\n"
+    "need tar dd cat sync stat chmod\n"
+    "[ $proof = structure ] || hasher\n"
+    "[ -z \"$owner\" ] || need chown\n"
+    "LC_ALL=C; export LC_ALL; unset -v TAR_OPTIONS\n"
+    "[ -d \"$root\" ] || { [ -e \"$root\" ] && { say refuse nodir; exit 98; }; refuse \"$root\"; "
+    "}\n"
+    "cd \"$root\" 2>/dev/null || { say refuse denied; exit 98; }\n"
+    "was=$(stat -c '%a %u:%g' .)\n"
+    "take() { frames && say end; }\n"
+    "put() { trap : TERM; tar -x -p -o -k -f - 3>&- 5<&-; r=$?; [ $r != 0 ] || cat >/dev/null; say "
+    "tar $r; return $r; }\n"
+    "if [ $proof = structure ]; then take | put\n"
+    "else take | { trap : TERM; tee /proc/self/fd/6 | { s=$($H 6>&-); say sum \"${s%% *}\"; } "
+    "6>&-; } 6>&1 >&2 | put\n"
+    "fi || exit 95\n"
+    "watch & _mkW=$!\n"
+    "if [ \"$owner\" ]; then chown -R -h \"$owner\" . && chown ${was#* } .; say own $?; fi\n"
+    "chmod ${was% *} .\n"
+    "sync -f . 2>/dev/null || sync\n"
+    "say done\n"
+    "wait $_mkW || exit 97\n"
+    "exit 0\n";

@@ -1,0 +1,53 @@
+/*
+ * Far hosts for tests: this machine by a shell of choice, and a transport that
+ * lies.
+ */
+#ifndef TESTS_HARNESS_FAR_TEST_H
+#define TESTS_HARNESS_FAR_TEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "moonkeep/far.h"
+
+enum far_lie {
+        LIE_NONE,
+        LIE_CUT,        /* the connection ends behind a byte: ERR_TRUNCATED */
+        LIE_END,        /* the same, and says that the command ended with status 0 */
+        LIE_DROP,       /* a byte is lost */
+        LIE_TWICE,      /* a byte comes twice */
+        LIE_FLIP,       /* a byte is another */
+        LIE_SILENT,     /* nothing more comes */
+        LIE_ERR_FIRST,  /* standard output is held back while there is standard error */
+        LIE_OUT_FIRST,  /* the other way round */
+        LIE_BYTEWISE,   /* every byte comes alone */
+        LIE_LOSE_INPUT, /* what is sent is lost from a byte on */
+        LIE_FLIP_INPUT  /* a byte of what is sent is another */
+};
+
+struct far_lies {
+        enum far_lie lie;
+        enum far_kind kind; /* of which output the byte is */
+        uint64_t at;        /* which byte */
+        uint64_t out_bytes; /* seen so far */
+        uint64_t err_bytes;
+        uint64_t in_bytes;
+};
+
+/*
+ * far_test_host: "sh" there is shell ("dash", "bash", "busybox sh"); lies may be NULL
+ * (borrowed).  path, if not NULL, replaces PATH there.
+ */
+struct far_host *far_test_host(const char *shell, const char *path, struct far_lies *lies);
+
+/* far_test_busybox: a PATH of nothing but busybox, made in the test's directory; NULL: none here.
+ */
+const char *far_test_busybox(void);
+
+/* far_test_shells: the shells that are here, NULL-terminated; at least one. */
+const char *const *far_test_shells(void);
+
+/* far_test_left: are processes left whose command line holds text?  Waits a moment for them. */
+bool far_test_left(const char *text);
+
+#endif

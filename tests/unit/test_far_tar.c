@@ -1,0 +1,441 @@
+#include "harness/far_test.h"
+#include "harness/test.h"
+
+#include <stdarg.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "moonkeep/far_stream.h"
+#include "moonkeep/mem.h"
+#include "moonkeep/mem_io.h"
+
+#define STALL_MS 30000
+
+static void sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+static void
+sh(const char *fmt, ...)
+{
+        char command[8192];
+        va_list args;
+
+        va_start(args, fmt);
+        vsnprintf(command, sizeof(command), fmt, args);
+        va_end(args);
+        if (system(command) != 0)
+                fprintf(stderr, "failed: %s\n", command);
+        CHECK(true);
+}
+
+/* A tree with what is odd; DIR/tree. */
+static const char *
+make_tree(void)
+{
+        sh("cd %s && rm -rf tree && mkdir -p tree/d/e 'tree/a b' && cd tree && echo one >d/one && "
+           ": >empty && "
+           "printf 'x%%.0s' $(seq 1 3000) >'a b/-dash' && echo n >\"$(printf 'new\\nline')\" && "
+           "echo i >\"$(printf 'bad\\377')\" && ln -s d/one link && ln d/one d/hard && chmod 750 "
+           "d/e && "
+           "chmod 640 d/one && touch -d @1500000000 d/one d/e && "
+           "dd if=/dev/urandom of=big bs=64k count=9 2>/dev/null && "
+           "echo long >$(printf 'n%%.0s' $(seq 1 180))",
+            test_dir());
+        return test_path("tree");
+}
+
+static void
+with_each(void (*fn)(struct far_host *host, const char *name))
+{
+        const char *busybox = far_test_busybox();
+
+        for (const char *const *name = far_test_shells(); *name != NULL; name++) {
+                bool is_busybox = strncmp(*name, "busybox", 7) == 0;
+                struct far_host *host = far_test_host(*name, is_busybox ? busybox : NULL, NULL);
+                fprintf(stderr, "# %s\n", *name);
+                fn(host, *name);
+                far_host_unref(host);
+        }
+}
+
+static int
+read_all(struct source *src, struct buf *out, struct err *err)
+{
+        char chunk[65536];
+        ssize_t got;
+
+        buf_init(out, (size_t)64 * 1024 * 1024);
+        while ((got = source_read(src, chunk, sizeof(chunk), err)) > 0)
+                CHECK_OK(buf_add(out, chunk, (size_t)got, err), *err);
+        return got < 0 ? -1 : 0;
+}
+
+static int
+fetch(struct far_host *host, const struct far_tar_opts *opts, struct buf *out, struct err *err)
+{
+        struct source *src = far_tar_source(host, opts, NULL, err);
+
+        buf_init(out, 1);
+        if (src == NULL)
+                return -1;
+        int rc = read_all(src, out, err);
+        source_free(src);
+        return rc;
+}
+
+static int
+put(struct far_host *host, const struct buf *tar, const struct far_extract_opts *opts,
+    struct err *err)
+{
+        return far_tar_extract(mem_source(tar->data, tar->len, err), host, opts, NULL, err);
+}
+
+static void
+there_and_back(struct far_host *host, const char *name)
+{
+        const char *root = make_tree();
+        const char *dest = test_path("dest");
+        struct buf tar;
+        struct err err;
+
+        (void)name;
+        for (int proof = FAR_STRUCTURE; proof <= FAR_DIGEST; proof++) {
+                _Atomic uint64_t total = 0;
+                struct far_tar_opts out = { .root = root,
+                        .proof = (enum far_proof)proof,
+                        .stall_ms = STALL_MS,
+                        .total = &total };
+                struct far_extract_opts in = {
+                        .dest = dest, .proof = (enum far_proof)proof, .stall_ms = STALL_MS
+                };
+                CHECK_OK(fetch(host, &out, &tar, &err), err);
+                CHECK(total > 500000);
+                sh("rm -rf %s; mkdir -m 711 %s", dest, dest);
+                CHECK_OK(put(host, &tar, &in, &err), err);
+                buf_free(&tar);
+                sh("diff -r --no-dereference %s %s", root, dest);
+                CHECK_INT(system("exit 0"), 0);
+                char command[4096];
+                snprintf(command, sizeof(command),
+                    "diff -r --no-dereference %s %s && [ \"$(stat -c '%%a %%Y' %s/d/one %s/d/e)\" "
+                    "= "
+                    "\"$(stat -c '%%a %%Y' %s/d/one %s/d/e)\" ] && [ $(stat -c %%h %s/d/hard) = 2 "
+                    "] && [ "
+                    "$(stat -c %%a %s) = 711 ] && [ -z \"$(find %s -name '.moon*')\" ]",
+                    root, dest, root, root, dest, dest, dest, dest, dest);
+                CHECK_INT(system(command), 0);
+        }
+}
+
+TEST(a_tree_goes_out_and_comes_back)
+{
+        with_each(there_and_back);
+}
+
+static int
+see_entry(void *arg, const struct tar_entry *entry, struct err *err)
+{
+        return buf_addf(arg, err, "%s%s%s\n", entry->name, entry->link != NULL ? " -> " : "",
+            entry->link != NULL ? entry->link : "");
+}
+
+/* The names in a tar, sorted as they come. */
+static const char *
+names_of(struct far_host *host, const struct far_tar_opts *opts)
+{
+        static struct buf names;
+        struct tar_watcher watcher = { .entry = see_entry, .arg = &names };
+        struct buf tar;
+        struct err err;
+
+        buf_free(&names);
+        buf_init(&names, 65536);
+        CHECK_OK(fetch(host, opts, &tar, &err), err);
+        struct tar_scan *scan = tar_scan_new(&watcher, &err);
+        CHECK_OK(tar_scan_push(scan, tar.data, tar.len, &err), err);
+        CHECK_OK(tar_scan_end(scan, &err), err);
+        tar_scan_free(scan);
+        buf_free(&tar);
+        return names.data != NULL ? names.data : "";
+}
+
+static void
+chosen_names(struct far_host *host, const char *name)
+{
+        static const char *const plain[] = { "d/one", "link", NULL };
+        static const char *const dashed[] = { "-x y", "new\nline", NULL };
+        static const char *const missing[] = { "d/one", "no", NULL };
+        static const char *const through[] = { "ld/one", NULL };
+        static const char *const dir_link[] = { "ld", NULL };
+        static const char *const mixed[] = { "ld", "link", NULL };
+        const char *root = make_tree();
+        struct far_tar_opts opts = { .root = root, .stall_ms = STALL_MS };
+        struct buf tar;
+        struct err err;
+
+        (void)name;
+        sh("cd %s && ln -s d ld && echo >'-x y' && ln -s one d/inner", root);
+        opts.names = plain;
+        CHECK_STR(names_of(host, &opts), "d/one\nlink -> d/one\n");
+        opts.follow_names = true;
+        /* GNU tar sees that both are one file. */
+        CHECK(strstr(names_of(host, &opts), "link") != NULL);
+        opts.follow_names = false;
+        opts.names = dashed;
+        CHECK_STR(names_of(host, &opts), "-x y\nnew\nline\n");
+        opts.names = missing;
+        CHECK_ERR(fetch(host, &opts, &tar, &err) < 0, err, ERR_NOT_FOUND, "\"no\": No such file");
+        buf_free(&tar);
+        opts.names = through;
+        CHECK_ERR(fetch(host, &opts, &tar, &err) < 0, err, ERR_INVALID, "through a symbolic link");
+        buf_free(&tar);
+        opts.follow_names = true;
+        CHECK_STR(names_of(host, &opts), "ld/one\n");
+        opts.names = dir_link;
+        CHECK(strstr(names_of(host, &opts), "ld/inner -> one\n") != NULL);
+        opts.names = mixed;
+        CHECK_ERR(fetch(host, &opts, &tar, &err) < 0, err, ERR_UNSUPPORTED, "named together");
+        buf_free(&tar);
+}
+
+TEST(names_are_chosen_and_followed)
+{
+        with_each(chosen_names);
+}
+
+static void
+refusals(struct far_host *host, const char *name)
+{
+        struct far_tar_opts opts = { .root = test_path("nowhere"), .stall_ms = STALL_MS };
+        struct far_extract_opts in = { .dest = test_path("nowhere"), .stall_ms = STALL_MS };
+        const char *root = make_tree();
+        struct buf tar;
+        struct err err;
+
+        (void)name;
+        CHECK_ERR(fetch(host, &opts, &tar, &err) < 0, err, ERR_NOT_FOUND, "cannot read");
+        opts.root = root;
+        CHECK_OK(fetch(host, &opts, &tar, &err), err);
+        CHECK_ERR(put(host, &tar, &in, &err) < 0, err, ERR_NOT_FOUND, "cannot extract into");
+        /* What is there already stays. */
+        in.dest = root;
+        CHECK_ERR(put(host, &tar, &in, &err) < 0, err, ERR_EXISTS, "File exists");
+        buf_free(&tar);
+        sh("mkfifo %s/fifo", root);
+        CHECK_ERR(
+            fetch(host, &opts, &tar, &err) < 0, err, ERR_UNSUPPORTED, "device, FIFO or socket");
+        buf_free(&tar);
+}
+
+TEST(what_cannot_be_done_is_told)
+{
+        with_each(refusals);
+}
+
+TEST(a_missing_tar_is_named)
+{
+        const char *root = make_tree();
+        struct far_tar_opts opts = { .root = root, .stall_ms = STALL_MS };
+        struct buf tar;
+        struct err err;
+
+        sh("mkdir -p %s/few && ln -sf /bin/dd /bin/cat %s/few", test_dir(), test_dir());
+        struct far_host *host = far_test_host("/bin/dash", test_path("few"), NULL);
+        CHECK_ERR(fetch(host, &opts, &tar, &err) < 0, err, ERR_UNSUPPORTED, "test host has no tar");
+        buf_free(&tar);
+        far_host_unref(host);
+}
+
+/* What every byte class gets, in whichever way the transport lies. */
+static void
+lie_out(const char *shell, enum far_proof proof, enum far_lie lie, enum far_kind kind, uint64_t at,
+    bool must_fail)
+{
+        struct far_lies lies = { .lie = lie, .kind = kind, .at = at };
+        bool is_busybox = strncmp(shell, "busybox", 7) == 0;
+        struct far_host *host = far_test_host(shell, is_busybox ? far_test_busybox() : NULL, &lies);
+        struct far_tar_opts opts = { .root = test_path("small"), .proof = proof, .stall_ms = 2000 };
+        struct buf tar;
+        struct err err;
+        struct buf want;
+        struct far_host *honest =
+            far_test_host(shell, is_busybox ? far_test_busybox() : NULL, NULL);
+
+        CHECK_OK(fetch(honest, &opts, &want, &err), err);
+        int rc = fetch(host, &opts, &tar, &err);
+        fprintf(stderr, "# %s proof %d lie %d of %d at %llu: %s\n", shell, proof, lie, kind,
+            (unsigned long long)at, rc == 0 ? "passed" : err.msg);
+        if (must_fail)
+                CHECK(rc < 0);
+        if (rc == 0) {
+                CHECK_INT(tar.len, want.len);
+                CHECK(memcmp(tar.data, want.data, tar.len) == 0);
+        }
+        buf_free(&tar);
+        buf_free(&want);
+        far_host_unref(host);
+        far_host_unref(honest);
+}
+
+static void
+make_small(void)
+{
+        sh("cd %s && rm -rf small && mkdir small && cd small && printf %%700s x >file && : >z",
+            test_dir());
+}
+
+TEST(a_transport_that_cuts_is_found_out)
+{
+        /* In a header, in data, in padding, between entries, in and behind the end blocks. */
+        static const uint64_t places[] = { 0, 100, 511, 512, 600, 1024, 1500, 1724, 2047, 2048,
+                2559, 2560, 2561, 3071, 3072 };
+
+        make_small();
+        for (size_t idx = 0; idx < sizeof(places) / sizeof(*places); idx++) {
+                for (int proof = FAR_STRUCTURE; proof <= FAR_DIGEST; proof++) {
+                        lie_out("dash", (enum far_proof)proof, LIE_CUT, FAR_OUT, places[idx], true);
+                        lie_out("dash", (enum far_proof)proof, LIE_END, FAR_OUT, places[idx], true);
+                }
+        }
+}
+
+TEST(a_transport_that_cuts_the_words_is_found_out)
+{
+        static const uint64_t places[] = { 0, 10, 33, 37, 39 };
+
+        make_small();
+        for (size_t idx = 0; idx < sizeof(places) / sizeof(*places); idx++) {
+                lie_out("dash", FAR_STRUCTURE, LIE_CUT, FAR_ERR, places[idx], true);
+                lie_out("dash", FAR_STRUCTURE, LIE_END, FAR_ERR, places[idx], true);
+        }
+}
+
+TEST(lost_and_doubled_bytes_are_found)
+{
+        static const uint64_t places[] = { 3, 600, 1100, 1300, 2000, 2300, 2700 };
+
+        make_small();
+        for (size_t idx = 0; idx < sizeof(places) / sizeof(*places); idx++) {
+                lie_out("dash", FAR_STRUCTURE, LIE_DROP, FAR_OUT, places[idx], false);
+                lie_out("dash", FAR_STRUCTURE, LIE_TWICE, FAR_OUT, places[idx], false);
+        }
+}
+
+TEST(what_comes_in_another_order_is_the_same)
+{
+        make_small();
+        for (const char *const *name = far_test_shells(); *name != NULL; name++) {
+                for (int proof = FAR_STRUCTURE; proof <= FAR_DIGEST; proof++) {
+                        lie_out(*name, (enum far_proof)proof, LIE_NONE, FAR_OUT, 0, false);
+                        lie_out(*name, (enum far_proof)proof, LIE_ERR_FIRST, FAR_OUT, 0, false);
+                        lie_out(*name, (enum far_proof)proof, LIE_OUT_FIRST, FAR_OUT, 0, false);
+                        lie_out(*name, (enum far_proof)proof, LIE_BYTEWISE, FAR_OUT, 0, false);
+                }
+        }
+}
+
+TEST(silence_is_an_error)
+{
+        make_small();
+        lie_out("dash", FAR_STRUCTURE, LIE_SILENT, FAR_OUT, 700, true);
+        lie_out("dash", FAR_STRUCTURE, LIE_SILENT, FAR_ERR, 0, true);
+}
+
+TEST(uploads_survive_no_lie)
+{
+        static const struct {
+                enum far_lie lie;
+                uint64_t at;
+        } lies[] = { { LIE_LOSE_INPUT, 0 }, { LIE_LOSE_INPUT, 2000 }, { LIE_LOSE_INPUT, 6500 },
+                { LIE_LOSE_INPUT, 9000 }, { LIE_LOSE_INPUT, 12000 }, { LIE_CUT, 3 }, { LIE_END, 3 },
+                { LIE_END, 60 }, { LIE_END, 110 } };
+        struct far_tar_opts opts = { .root = test_path("small"), .stall_ms = STALL_MS };
+        struct far_host *honest = far_test_host("dash", NULL, NULL);
+        struct buf tar;
+        struct err err;
+
+        make_small();
+        CHECK_OK(fetch(honest, &opts, &tar, &err), err);
+        for (size_t idx = 0; idx < sizeof(lies) / sizeof(*lies); idx++) {
+                struct far_lies it = { .lie = lies[idx].lie, .kind = FAR_ERR, .at = lies[idx].at };
+                struct far_host *host = far_test_host("dash", NULL, &it);
+                struct far_extract_opts in = { .dest = test_path("dest"), .stall_ms = 2000 };
+                sh("rm -rf %s; mkdir %s", in.dest, in.dest);
+                int rc = put(host, &tar, &in, &err);
+                fprintf(stderr, "# lie %d at %llu: %s\n", it.lie, (unsigned long long)it.at,
+                    rc == 0 ? "passed" : err.msg);
+                CHECK(rc < 0);
+                far_host_unref(host);
+        }
+        /* Only a digest finds another byte inside a file. */
+        struct far_lies flip = { .lie = LIE_FLIP_INPUT, .at = 8000 };
+        struct far_host *host = far_test_host("dash", NULL, &flip);
+        struct far_extract_opts in = {
+                .dest = test_path("dest"), .proof = FAR_DIGEST, .stall_ms = 2000
+        };
+        sh("rm -rf %s; mkdir %s", in.dest, in.dest);
+        CHECK(put(host, &tar, &in, &err) < 0);
+        far_host_unref(host);
+        far_host_unref(honest);
+        buf_free(&tar);
+}
+
+TEST(what_tar_extract_refuses_never_leaves)
+{
+        struct far_host *host = far_test_host("dash", NULL, NULL);
+        struct far_extract_opts in = { .dest = test_path("dest"), .stall_ms = STALL_MS };
+        static const char *const makers[] = {
+                "tar -P -c -f t.tar --transform=s,^,../, file",
+                "tar -P -c -f t.tar --transform=s,^,/, file",
+                "ln -s ../.. out; tar -c -f t.tar out",
+                "ln -s /etc abs; tar -c -f t.tar abs",
+                "mkfifo f; tar -c -f t.tar f",
+                "ln -s sub way; mkdir sub; echo >sub/x; tar -c -f t.tar way sub; tar -r -f t.tar "
+                "--transform=s,^sub,way, sub/x",
+        };
+        struct err err;
+
+        for (size_t idx = 0; idx < sizeof(makers) / sizeof(*makers); idx++) {
+                struct buf tar;
+                sh("cd %s && rm -rf odd dest && mkdir odd dest && cd odd && echo x >file && %s",
+                    test_dir(), makers[idx]);
+                FILE *file = fopen(test_path("odd/t.tar"), "r");
+                char data[65536];
+                CHECK(file != NULL);
+                size_t len = fread(data, 1, sizeof(data), file);
+                fclose(file);
+                buf_init(&tar, sizeof(data));
+                CHECK_OK(buf_add(&tar, data, len, &err), err);
+                CHECK_ERR(put(host, &tar, &in, &err) < 0, err, ERR_CORRUPT, "cannot extract");
+                buf_free(&tar);
+        }
+        far_host_unref(host);
+}
+
+static int
+back_once(void *arg, struct err *err)
+{
+        struct far_tar_opts out = {
+                .root = test_path("small"), .proof = FAR_DIGEST, .stall_ms = STALL_MS
+        };
+        struct far_extract_opts in = {
+                .dest = test_path("dest"), .proof = FAR_DIGEST, .stall_ms = STALL_MS
+        };
+
+        sh("rm -rf %s; mkdir %s", in.dest, in.dest);
+        struct source *src = far_tar_source(arg, &out, NULL, err);
+        return src != NULL ? far_tar_extract(src, arg, &in, NULL, err) : -1;
+}
+
+TEST(survives_each_failed_allocation)
+{
+        struct far_host *host = far_test_host("dash", NULL, NULL);
+
+        make_small();
+        test_each_allocation(back_once, host);
+        far_host_unref(host);
+}
