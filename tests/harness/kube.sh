@@ -86,15 +86,19 @@ kube_start() {
 }
 
 kube_start_tls() {
-        local plain
+        local plain user='' option
         kube_start "$@"
         plain=$KUBE_URL
+        for option; do
+                [ "$user" != next ] || user=", token: \"$option\""
+                [ "$option" != --token ] || user=next
+        done
         "$OUT/servers/tls_front" --ca "$KUBE_DIR/ca.pem" --clients "$KUBE_DIR" --require yes \
             "${plain##*:}" >"$KUBE_DIR/front" &
         defer kill $!
         KUBE_URL=https://127.0.0.1:$(kube_port "$KUBE_DIR/front")
         kube_write_config "$KUBECONFIG" "$KUBE_URL" ", certificate-authority: \"$KUBE_DIR/ca.pem\"" \
-            "client-certificate: \"$KUBE_DIR/one.pem\", client-key: \"$KUBE_DIR/one.key\""
+            "client-certificate: \"$KUBE_DIR/one.pem\", client-key: \"$KUBE_DIR/one.key\"$user"
 }
 
 # kube_asked METHOD TARGET-PATTERN: how many such requests there were.

@@ -27,10 +27,10 @@ container_status(const json_t *container, const char *exit_code, bool ready)
 
         api_new_uid(uid);
         char *id = api_format("containerd://%s", uid);
-        json_t *status = json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:i, s:{}}", "name",
+        json_t *status = json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:i, s:{}, s:{}}", "name",
             api_text(container, "name"), "image", api_text(container, "image"), "imageID",
             api_text(container, "image"), "containerID", id, "ready", ready, "started", ready,
-            "restartCount", 0, "state");
+            "restartCount", 0, "state", "lastState");
         if (*exit_code != '\0') {
                 api_set(status, "state.terminated",
                     json_pack("{s:i, s:s, s:o, s:o}", "exitCode", atoi(exit_code), "reason",
@@ -73,6 +73,25 @@ run_pod(struct api_object *object)
         api_add_event(object, "Normal", "Started", "Started container");
 }
 
+/* The containers of a pod that does not run yet. */
+static void
+add_waiting(json_t *status, const json_t *pod)
+{
+        const json_t *containers = api_at(pod, "spec.containers");
+        const char *why = api_text(pod, "metadata.annotations.test/waiting");
+
+        api_set(status, "containerStatuses", json_array());
+        for (size_t idx = 0; idx < json_array_size(containers); idx++) {
+                const json_t *container = json_array_get(containers, idx);
+                json_array_append_new(api_at(status, "containerStatuses"),
+                    json_pack("{s:s, s:s, s:s, s:b, s:b, s:i, s:{s:{s:s}}, s:{}}", "name",
+                        api_text(container, "name"), "image", api_text(container, "image"),
+                        "imageID", "", "ready", 0, "started", 0, "restartCount", 0, "state",
+                        "waiting", "reason", *why != '\0' ? why : "ContainerCreating",
+                        "lastState"));
+        }
+}
+
 static void
 schedule(struct api_object *object)
 {
@@ -83,6 +102,7 @@ schedule(struct api_object *object)
         json_t *status = json_pack(
             "{s:s, s:s, s:[]}", "phase", "Pending", "qosClass", "BestEffort", "conditions");
         add_condition(status, "PodScheduled", true);
+        add_waiting(status, copy);
         json_object_set_new(copy, "status", status);
         api_store(object->type, copy);
 }

@@ -76,7 +76,7 @@ api_doom(struct api_object *object, int64_t grace_s, const char *propagation)
         if (object->doomed_ms != 0)
                 return;
         json_t *copy = api_copy(object->json);
-        api_set(copy, "metadata.deletionTimestamp", api_now_json());
+        api_set(copy, "metadata.deletionTimestamp", api_later_json(grace_s));
         api_set_number(copy, "metadata.deletionGracePeriodSeconds", grace_s);
         if (strcmp(object->type->plural, "namespaces") == 0)
                 api_set_text(copy, "status.phase", "Terminating");
@@ -135,12 +135,21 @@ delete_one(const struct api_target *target, const struct doom *doom)
                 api_set_text(done, "details.group", type->group);
         if (doom->dry)
                 return done;
+        json_t *last = json_incref(object->json);
         api_doom(object, doom->grace_s, doom->propagation);
         object = api_find(type, target->ns, target->name);
-        if (object == NULL)
+        if (object == NULL && strcmp(type->plural, "pods") != 0) {
+                json_decref(last);
                 return done;
+        }
         json_decref(done);
-        return json_incref(object->json);
+        json_t *answer = api_copy(object != NULL ? object->json : last);
+        if (object == NULL) {
+                api_set(answer, "metadata.deletionTimestamp", api_now_json());
+                api_set_number(answer, "metadata.deletionGracePeriodSeconds", 0);
+        }
+        json_decref(last);
+        return answer;
 }
 
 /* Under the lock. */

@@ -107,14 +107,14 @@ status_of(const struct api_command *command, int code)
 }
 
 static json_t *
-internal_error(const char *program, const char *why)
+internal_error(const char *why)
 {
-        char *cause = api_format(
-            "error executing command in container: failed to exec in container: failed to start "
-            "exec "
-            "\"0123456789abcdef\": OCI runtime exec failed: exec failed: unable to start container "
-            "process: exec: \"%s\": %s: unknown",
-            program, why);
+        char *cause = api_format("error executing command in container: failed to exec in "
+                                 "container: failed to start exec "
+                                 "\"a8e1f9b3c2d4576810f2e4d6c8ba9e7f61524334a5b6c7d8e9f0a1b2c3d4e5f"
+                                 "6\": OCI runtime exec "
+                                 "failed: exec failed: %s: unknown",
+            why);
         char *message = api_format("Internal error occurred: %s", cause);
         json_t *status = json_pack("{s:{}, s:s, s:s, s:s, s:{s:[{s:s}]}, s:i}", "metadata",
             "status", "Failure", "message", message, "reason", "InternalError", "details", "causes",
@@ -122,7 +122,7 @@ internal_error(const char *program, const char *why)
 
         free(cause);
         free(message);
-        return status;
+        return api_checked(status);
 }
 
 static void
@@ -293,7 +293,7 @@ run(struct exec *exec, const struct api_command *command)
         char *why = api_process_start(command, &exec->process);
 
         if (why != NULL) {
-                end_with(exec, internal_error(command->argv[0], why));
+                end_with(exec, internal_error(why));
                 exec_say_good_bye(exec);
                 free(why);
                 return;
@@ -312,6 +312,16 @@ run(struct exec *exec, const struct api_command *command)
                 close(exec->process.err);
 }
 
+/* As the kubelet answers, whose words the API server passes on. */
+static void
+answer_text(struct api_conn *conn, int status, const char *text)
+{
+        char *line = api_format("%s\n", text);
+
+        api_answer(conn, status, "text/plain; charset=utf-8", NULL, line, strlen(line));
+        free(line);
+}
+
 static bool
 read_command(struct api_conn *conn, struct api_command *command)
 {
@@ -325,12 +335,8 @@ read_command(struct api_conn *conn, struct api_command *command)
         command->in = api_flag(request, "stdin");
         command->out = api_flag(request, "stdout");
         command->err = api_flag(request, "stderr");
-        if (count == 0)
-                api_refuse(conn, api_status(400, "BadRequest",
-                                     "you must specify at least 1 command for the container"));
-        else if (!command->in && !command->out && !command->err)
-                api_refuse(conn, api_status(400, "BadRequest",
-                                     "you must specify at least 1 of stdin, stdout, stderr"));
+        if (!command->in && !command->out && !command->err)
+                answer_text(conn, 400, "you must specify at least 1 of stdin, stdout, stderr");
         else if (api_flag(request, "tty"))
                 api_refuse(conn, api_status(400, "BadRequest", "there are no terminals here"));
         else
@@ -356,8 +362,7 @@ is_running(struct api_conn *conn, const json_t *pod, const char *container)
                         return true;
         }
         char *text = api_format("container not found (\"%s\")", container);
-        api_refuse(
-            conn, api_status(500, "InternalError", "unable to upgrade connection: %s", text));
+        answer_text(conn, 500, text);
         free(text);
         return false;
 }

@@ -20,6 +20,8 @@ without_servers(const json_t *object)
 
         for (size_t idx = 0; idx < sizeof(servers) / sizeof(servers[0]); idx++)
                 api_remove(copy, servers[idx]);
+        if (json_object_size(json_object_get(copy, "metadata")) == 0)
+                json_object_del(copy, "metadata");
         return copy;
 }
 

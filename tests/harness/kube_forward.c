@@ -177,10 +177,9 @@ api_serve_proxy(struct api_conn *conn, const struct api_target *target)
                 api_refuse(conn, api_status(503, "ServiceUnavailable",
                                      "no endpoints available for service \"%s\"", name));
         } else if (fd < 0) {
-                api_refuse(conn, api_status(503, "ServiceUnavailable",
+                api_refuse(conn, api_status(500, "",
                                      "error trying to reach service: dial tcp 10.244.0.7:%d: "
-                                     "connect: connection "
-                                     "refused",
+                                     "connect: connection refused",
                                      port));
         } else if (api_pass(conn, FAULT_DONE)) {
                 struct buf request;
@@ -310,8 +309,13 @@ api_serve_forward(struct api_conn *conn, const struct api_target *target)
                         if (forwards[idx].fd >= 0)
                                 continue;
                         char *why = api_format(
-                            "error forwarding port %d to pod %s: dial tcp4 127.0.0.1:%d: connect: "
-                            "connection refused",
+                            "error forwarding port %d to pod %s, uid : failed to execute "
+                            "portforward in "
+                            "network namespace \"/var/run/netns/cni\": failed to connect to "
+                            "localhost:%d "
+                            "inside namespace \"cni\", IPv4: dial tcp4 127.0.0.1: connect: "
+                            "connection "
+                            "refused IPv6 dial tcp6: address localhost: no suitable address found ",
                             forwards[idx].port, target->name, forwards[idx].port);
                         add_message(&out, 2 * idx + 1, why, strlen(why));
                         free(why);

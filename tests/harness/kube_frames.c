@@ -84,7 +84,10 @@ api_upgrade(struct api_conn *conn, const char *spoken, const struct buf *extra)
                 api_refuse(conn, api_status(400, "BadRequest", "Upgrade request required"));
                 protocol = NULL;
         } else if (protocol == NULL || len >= sizeof(chosen)) {
-                api_answer(conn, 403, "text/plain; charset=utf-8", NULL, "", 0);
+                static const char refusal[] = "HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n";
+                api_note(conn, 403);
+                api_put(conn, refusal, sizeof(refusal) - 1);
+                conn->over = true;
                 protocol = NULL;
         } else {
                 memcpy(chosen, protocol, len);

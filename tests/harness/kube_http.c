@@ -151,6 +151,13 @@ split_target(struct api_request *request)
                 struct api_param *param = &request->params[request->param_count++];
                 size_t len = strcspn(at, "&");
                 const char *equals = memchr(at, '=', len);
+                /* As the real one: a pair with a bare semicolon is dropped. */
+                if (memchr(at, ';', len) != NULL) {
+                        request->param_count--;
+                        at += len;
+                        at += *at == '&';
+                        continue;
+                }
                 size_t name_len = equals != NULL ? (size_t)(equals - at) : len;
                 param->name = decode(at, name_len, true);
                 param->value = equals != NULL ? decode(equals + 1, len - name_len - 1, true)

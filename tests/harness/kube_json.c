@@ -116,20 +116,19 @@ api_dump(const json_t *value)
         return fault_checked(json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY));
 }
 
-void
-api_now(char out[API_TIME_SIZE])
+json_t *
+api_later_json(int64_t seconds)
 {
-        time_t now = time(NULL);
+        char text[32];
+        time_t when = time(NULL) + seconds;
         struct tm tm;
 
-        strftime(out, API_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&when, &tm));
+        return api_checked(json_string(text));
 }
 
 json_t *
 api_now_json(void)
 {
-        char now[API_TIME_SIZE];
-
-        api_now(now);
-        return api_checked(json_string(now));
+        return api_later_json(0);
 }

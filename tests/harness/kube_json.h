@@ -33,9 +33,10 @@ char *api_dump(const json_t *value);
 /* api_checked: ends the program unless the value could be made. */
 json_t *api_checked(json_t *value);
 
-/* api_now: the time as objects have it, "2026-11-21T02:00:00Z". */
-#define API_TIME_SIZE 21
-void api_now(char out[API_TIME_SIZE]);
+/* api_now_json: the time as objects have it, "2026-11-21T02:00:00Z". */
 json_t *api_now_json(void);
+
+/* api_later_json: the time so many seconds from now. */
+json_t *api_later_json(int64_t seconds);
 
 #endif

@@ -27,6 +27,26 @@ read_more(int fd, struct buf *text)
                 buf_add(text, data, (size_t)got, NULL);
 }
 
+/* Has the container begun?  Answers otherwise. */
+static bool
+has_begun(struct api_conn *conn, const json_t *pod, const char *container)
+{
+        const json_t *statuses = api_at(pod, "status.containerStatuses");
+
+        for (size_t idx = 0; idx < json_array_size(statuses); idx++) {
+                const json_t *status = json_array_get(statuses, idx);
+                if (strcmp(api_text(status, "name"), container) != 0 ||
+                    api_at(status, "state.waiting") == NULL)
+                        continue;
+                api_refuse(conn,
+                    api_status(400, "BadRequest",
+                        "container \"%s\" in pod \"%s\" is waiting to start: %s", container,
+                        api_text(pod, "metadata.name"), api_text(status, "state.waiting.reason")));
+                return false;
+        }
+        return true;
+}
+
 static size_t
 tail_of(const struct buf *text, long lines)
 {
@@ -49,7 +69,8 @@ api_serve_log(struct api_conn *conn, const struct api_target *target)
 
         if (pod == NULL)
                 return;
-        if (api_find_container(conn, pod) == NULL) {
+        const char *container = api_find_container(conn, pod);
+        if (container == NULL || !has_begun(conn, pod, container)) {
                 json_decref(pod);
                 return;
         }
@@ -59,11 +80,9 @@ api_serve_log(struct api_conn *conn, const struct api_target *target)
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         buf_init(&text, LOG_MAX);
         if (api_flag(&conn->request, "previous")) {
-                api_refuse(
-                    conn, api_status(400, "BadRequest",
-                              "previous terminated container \"%s\" in pod \"%s\" not found",
-                              api_text(json_array_get(api_at(pod, "spec.containers"), 0), "name"),
-                              target->name));
+                api_refuse(conn, api_status(400, "BadRequest",
+                                     "previous terminated container \"%s\" in pod \"%s\" not found",
+                                     container, target->name));
         } else if (api_begin(conn, "text/plain")) {
                 if (fd >= 0)
                         read_more(fd, &text);

@@ -6,6 +6,7 @@
 #include "harness/fault_rules.h"
 #include "harness/kube_access.h"
 #include "harness/kube_control.h"
+#include "harness/kube_defaults.h"
 #include "harness/kube_store.h"
 
 static void
@@ -21,8 +22,7 @@ complete(const struct api_type *type, json_t *object)
         if ((type->traits & API_HAS_GENERATION) != 0 &&
             api_at(object, "metadata.generation") == NULL)
                 api_set_number(object, "metadata.generation", 1);
-        if ((type->traits & API_HAS_SCALE) != 0 && api_at(object, "spec.replicas") == NULL)
-                api_set_number(object, "spec.replicas", 1);
+        api_set_defaults(type, object);
         if ((type->traits & API_NAMESPACED) != 0 && *api_text(object, "metadata.namespace") == '\0')
                 api_set_text(object, "metadata.namespace", "default");
 }

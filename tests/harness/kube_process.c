@@ -208,21 +208,29 @@ start_file(const struct api_command *command, struct api_process *process, char 
                 if (fd >= 0)
                         close(fd);
         }
-        if (why == ENOENT)
-                return api_format("stat %s: no such file or directory", file);
-        return api_format("%s", why == EACCES ? "permission denied" : strerror(why));
+        return why == ENOENT
+                   ? api_format("stat %s: no such file or directory", file)
+                   : api_format("%s", why == EACCES ? "permission denied" : strerror(why));
 }
 
 char *
 api_process_start(const struct api_command *command, struct api_process *process)
 {
         char *env[ENV_MAX];
+
+        if (command->argv[0] == NULL)
+                return api_format("args must not be empty");
         char *dir = api_process_dir(command->pod);
         size_t count = make_env(command, dir, env);
         char *file = look_up(command->argv[0], env);
         char *why = file == NULL ? api_format("executable file not found in $PATH")
                                  : start_file(command, process, env, file, dir);
-
+        if (why != NULL) {
+                char *whole = api_format(
+                    "unable to start container process: exec: \"%s\": %s", command->argv[0], why);
+                free(why);
+                why = whole;
+        }
         for (size_t idx = 0; idx < count; idx++)
                 free(env[idx]);
         free(file);

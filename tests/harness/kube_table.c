@@ -5,13 +5,13 @@
 
 #include "harness/kube_json.h"
 #include "harness/kube_status.h"
+#include "moonkeep/time.h"
 
 static void
 add_column(json_t *table, const char *name)
 {
         json_array_append_new(api_at(table, "columnDefinitions"),
-            json_pack("{s:s, s:s, s:s, s:s, s:i}", "name", name, "type",
-                strcmp(name, "Restarts") == 0 ? "integer" : "string", "format",
+            json_pack("{s:s, s:s, s:s, s:s, s:i}", "name", name, "type", "string", "format",
                 strcmp(name, "Name") == 0 ? "name" : "", "description", "", "priority", 0));
 }
 
@@ -33,46 +33,89 @@ ready_of_pod(const json_t *pod)
         return api_format("%zu/%zu", ready, json_array_size(api_at(pod, "spec.containers")));
 }
 
+static char *
+age_of(const json_t *object)
+{
+        int64_t created_ms = 0;
+
+        time_parse(api_text(object, "metadata.creationTimestamp"), &created_ms, NULL);
+        int64_t seconds = (time_now_ms() - created_ms) / 1000;
+        return seconds < 120 ? api_format("%llds", (long long)seconds)
+                             : api_format("%lldm", (long long)seconds / 60);
+}
+
+/* The columns between name and age, by resource. */
+static const struct {
+        const char *plural;
+        const char *columns[4];
+} tables[] = {
+        { "pods", { "Ready", "Status", "Restarts" } },
+        { "statefulsets", { "Ready" } },
+        { "deployments", { "Ready" } },
+        { "events", { "Type", "Reason", "Object", "Message" } },
+};
+
+static const char *const *
+columns_of(const char *plural)
+{
+        static const char *const none[4];
+
+        for (size_t idx = 0; idx < sizeof(tables) / sizeof(tables[0]); idx++) {
+                if (strcmp(tables[idx].plural, plural) == 0)
+                        return tables[idx].columns;
+        }
+        return none;
+}
+
+static char *
+cell_of(const char *plural, const char *column, const json_t *object)
+{
+        if (strcmp(plural, "pods") == 0 && strcmp(column, "Ready") == 0)
+                return ready_of_pod(object);
+        if (strcmp(column, "Ready") == 0)
+                return api_format("%lld/%lld",
+                    (long long)api_number(object, "status.readyReplicas", 0),
+                    (long long)api_number(object, "spec.replicas", 1));
+        if (strcmp(column, "Status") == 0)
+                return api_format("%s", api_at(object, "metadata.deletionTimestamp") != NULL
+                                            ? "Terminating"
+                                            : api_text(object, "status.phase"));
+        if (strcmp(column, "Restarts") == 0)
+                return api_format("0");
+        if (strcmp(column, "Object") == 0)
+                return api_format("%s/%s", api_text(object, "involvedObject.kind"),
+                    api_text(object, "involvedObject.name"));
+        return api_format("%s", api_text(object, strcmp(column, "Type") == 0     ? "type"
+                                                 : strcmp(column, "Reason") == 0 ? "reason"
+                                                                                 : "message"));
+}
+
 static json_t *
 row_of(const char *plural, json_t *object)
 {
+        const char *const *columns = columns_of(plural);
         json_t *cells = json_array();
         json_t *meta = json_pack("{s:s, s:s, s:O}", "kind", "PartialObjectMetadata", "apiVersion",
             "meta.k8s.io/v1", "metadata", api_at(object, "metadata"));
 
         add_text(cells, api_format("%s", api_text(object, "metadata.name")));
-        if (strcmp(plural, "pods") == 0) {
-                add_text(cells, ready_of_pod(object));
-                add_text(
-                    cells, api_format("%s", api_at(object, "metadata.deletionTimestamp") != NULL
-                                                ? "Terminating"
-                                                : api_text(object, "status.phase")));
-                json_array_append_new(cells, json_integer(0));
-        } else if (strcmp(plural, "statefulsets") == 0 || strcmp(plural, "deployments") == 0) {
-                add_text(cells, api_format("%lld/%lld",
-                                    (long long)api_number(object, "status.readyReplicas", 0),
-                                    (long long)api_number(object, "spec.replicas", 1)));
-        }
-        add_text(cells, api_format("%s", "1s"));
+        for (size_t idx = 0; idx < 4 && columns[idx] != NULL; idx++)
+                add_text(cells, cell_of(plural, columns[idx], object));
+        add_text(cells, age_of(object));
         return json_pack("{s:o, s:o}", "cells", cells, "object", meta);
 }
 
 static json_t *
 table_of(const struct api_type *type, const json_t *value)
 {
+        const char *const *columns = columns_of(type->plural);
         json_t *table = json_pack("{s:s, s:s, s:{}, s:[], s:[]}", "kind", "Table", "apiVersion",
             "meta.k8s.io/v1", "metadata", "columnDefinitions", "rows");
         json_t *items = api_at(value, "items");
 
         add_column(table, "Name");
-        if (strcmp(type->plural, "pods") == 0) {
-                add_column(table, "Ready");
-                add_column(table, "Status");
-                add_column(table, "Restarts");
-        } else if (strcmp(type->plural, "statefulsets") == 0 ||
-                   strcmp(type->plural, "deployments") == 0) {
-                add_column(table, "Ready");
-        }
+        for (size_t idx = 0; idx < 4 && columns[idx] != NULL; idx++)
+                add_column(table, columns[idx]);
         add_column(table, "Age");
         if (items == NULL) {
                 api_set(table, "metadata.resourceVersion",

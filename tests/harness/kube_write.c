@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "harness/kube_access.h"
+#include "harness/kube_defaults.h"
 #include "harness/kube_fields.h"
 #include "harness/kube_patch.h"
+#include "harness/kube_proto.h"
 #include "harness/kube_rest.h"
 #include "harness/kube_status.h"
 #include "moonkeep/rand.h"
@@ -19,7 +21,16 @@ api_read_body(struct api_conn *conn)
 {
         const struct buf *body = &conn->request.body;
         json_error_t error;
-        json_t *value = json_loadb(body->len > 0 ? body->data : "", body->len, 0, &error);
+        json_t *value = api_proto_read(body->data, body->len);
+
+        if (value == NULL)
+                value = json_loadb(body->len > 0 ? body->data : "", body->len, 0, &error);
+        if (value == NULL && body->len > 4 && memcmp(body->data, "k8s", 4) == 0) {
+                api_refuse(conn,
+                    api_status(415, "UnsupportedMediaType",
+                        "this kind is not understood in protobuf by the server of the tests"));
+                return NULL;
+        }
 
         if (value == NULL)
                 api_refuse(
@@ -133,7 +144,7 @@ set_generated_name(json_t *object)
 }
 
 static void
-set_defaults(const struct api_type *type, json_t *object)
+set_server_fields(const struct api_type *type, json_t *object)
 {
         char uid[37];
 
@@ -146,10 +157,7 @@ set_defaults(const struct api_type *type, json_t *object)
                 api_set_number(object, "metadata.generation", 1);
         if ((type->traits & API_HAS_STATUS) != 0)
                 json_object_del(object, "status");
-        if ((type->traits & API_HAS_SCALE) != 0 && api_at(object, "spec.replicas") == NULL)
-                api_set_number(object, "spec.replicas", 1);
-        if (strcmp(type->plural, "namespaces") == 0)
-                api_set_text(object, "status.phase", "Active");
+        api_set_defaults(type, object);
 }
 
 /* The object as it is stored; a Status when it cannot be. */
@@ -180,8 +188,9 @@ create(const struct api_target *target, json_t *object, const char *manager, boo
                     "it "
                     "is being terminated",
                     target->type->plural, named.name, target->ns);
-        set_defaults(target->type, object);
+        /* Who set what is said of what came, not of what is filled in. */
         api_fields_note(object, NULL, manager);
+        set_server_fields(target->type, object);
         if (!dry)
                 api_store(target->type, json_incref(object));
         return json_incref(object);
@@ -292,6 +301,7 @@ settle(const struct api_target *target, const json_t *live, json_t *fresh)
                 json_decref(fresh);
                 return with_status;
         }
+        api_set_defaults(type, fresh);
         for (size_t idx = 0; idx < sizeof(kept) / sizeof(kept[0]); idx++) {
                 json_t *value = api_at(live, kept[idx]);
                 if (value != NULL)

@@ -42,7 +42,7 @@
  *     test/path: DIR             PATH of its commands
  *     test/log: FILE             what its log is; below its directory
  *     test/port-9090: "12345"    the port of this machine that its port 9090 is
- *     test/phase: Pending        it stays so
+ *     test/phase: Pending        it stays so; test/waiting: what its containers wait for
  *     test/ready: "false"        it runs, and is never ready
  *     test/exit: "1"             its containers end so, once they run
  *
