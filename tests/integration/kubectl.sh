@@ -102,7 +102,7 @@ watching() {
         check k create cm a --from-literal=x=1
         check k label cm a y=1
         check k delete cm a
-        wait_for 20 grep -q '"type": "DELETED"' "$SCRATCH/seen"
+        wait_for 20 grep -q '"type":"DELETED"' "$SCRATCH/seen"
         check_equal "$(jq -r .type "$SCRATCH/seen" | xargs)" "ADDED MODIFIED DELETED"
 }
 
