@@ -103,9 +103,13 @@ restore() {
 as_before() {
         check_equal "$(kubectl -n m get statefulset db -o jsonpath='{.spec.replicas}')" 2
         check_equal "$(kubectl -n m get statefulset db -o jsonpath='{.metadata.annotations}')" ""
-        check_equal "$(kubectl -n m get pods -l moonkeep.dev/run -o name)" ""
+        wait_for 20 no_helper
         check is_ready 2
         check_not test -e "$DATA/.moonkeep-swap"
+}
+
+no_helper() {
+        [ -z "$(kubectl -n m get pods -l moonkeep.dev/run -o name)" ]
 }
 
 scaled_and_back() {

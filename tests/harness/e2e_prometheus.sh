@@ -119,7 +119,11 @@ ask() {
 as_before() {
         check_equal "$(kube get statefulset prometheus -o jsonpath='{.spec.replicas}')" "${1:-1}"
         check_equal "$(kube get statefulset prometheus -o jsonpath='{.metadata.annotations.moonkeep\.dev/undo}')" ""
-        check_equal "$(kube get pods -l moonkeep.dev/run -o name)" ""
+        wait_for 30 no_helper
+}
+
+no_helper() {
+        [ -z "$(kube get pods -l moonkeep.dev/run -o name)" ]
 }
 
 newest_run() {

@@ -91,6 +91,16 @@ test["what will come by itself is told from what will not"] = function(t)
   t.equal(choose.runs(pod("x", { status = waiting("ContainerCreating") }), "c"), false)
 end
 
+test["a pod that is being deleted has ended when its containers have"] = function(t)
+  local leaving = { name = "x", deletionTimestamp = "now" }
+  local ended = { { name = "c", state = { terminated = { exitCode = 0 } } } }
+  t.equal(choose.has_ended(pod "x"), false)
+  t.equal(choose.has_ended(pod("x", { metadata = leaving })), false)
+  t.equal(choose.has_ended(pod("x", { metadata = leaving, status = { containerStatuses = ended } })), true)
+  t.equal(choose.has_ended(pod("x", { status = { containerStatuses = ended } })), false)
+  t.equal(choose.has_ended(pod("x", { metadata = leaving, status = {} })), false)
+end
+
 test["a container is the only one, the default one, or the one that is named"] = function(t)
   local several = { metadata = { name = "x" }, spec = { containers = { { name = "a" }, { name = "b" } } } }
   t.equal(choose.container(pod "x", nil, "pod x").name, "c")

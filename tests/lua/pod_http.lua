@@ -83,6 +83,7 @@ test["a server that does not listen is a network error"] = function(t)
       { status = 503, headers = {}, body = "error trying to reach service: dial tcp 10.1.2.3:9090: connect: "
         .. "connection refused" },
       status(503, "error trying to reach service: dial tcp 10.1.2.3:9090: connect: connection refused"),
+      status(500, "error trying to reach service: dial tcp 10.1.2.3:9090: connect: connection refused"),
       status(502, "error trying to reach service: EOF"),
       status(404, "pods \"web-0\" not found") } do
       local client = pod_http.client(place_of(function() return answer end), "http://127.0.0.1:9090")

@@ -28,6 +28,20 @@ function choose.runs(pod, container)
   return status ~= nil and status.state ~= nil and status.state.running ~= nil
 end
 
+--- Is the pod being deleted, and have its containers ended?  Its object may stay for long.
+function choose.has_ended(pod)
+  if pod.metadata.deletionTimestamp == nil then
+    return false
+  end
+  local statuses = pod.status and pod.status.containerStatuses or {}
+  for _, status in ipairs(statuses) do
+    if not (status.state and status.state.terminated) then
+      return false
+    end
+  end
+  return #statuses == #pod.spec.containers
+end
+
 --- Why a container waits or has ended: reason, message; nil when neither is so.
 local function trouble(status)
   local state = status and status.state or {}

@@ -193,10 +193,10 @@ local function wait_running(cluster, made, image)
   end
 end
 
---- Remove a helper, and wait until it is gone.
-function helper.remove(cluster, namespace, name, why)
-  if cluster:get("pod", name, { namespace = namespace }) then
-    cluster:delete("pod", name, { namespace = namespace, grace = 1, why = why })
+--- Remove a helper.
+--- @param gone? boolean wait until it is gone: some nodes take ten seconds to say so
+function helper.remove(cluster, namespace, name, why, gone)
+  if cluster:delete("pod", name, { namespace = namespace, grace = 1, why = why }) and gone then
     task.wait_until(("the helper pod %s to go"):format(name), 60000, function()
       return cluster:get("pod", name, { namespace = namespace }) == nil
     end)
@@ -215,7 +215,7 @@ function helper.start(cluster, manifest)
     if same and not there.metadata.deletionTimestamp and not choose.is_stuck(there, helper.CONTAINER) then
       return wait_running(cluster, there, image)
     end
-    helper.remove(cluster, meta.namespace, meta.name, "it is not as it must be")
+    helper.remove(cluster, meta.namespace, meta.name, "it is not as it must be", true)
   end
   local made = cluster:create(manifest)
   local ok, pod = pcall(wait_running, cluster, made, image)

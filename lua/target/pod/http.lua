@@ -19,9 +19,9 @@ local pod_http = {}
 local LOOPBACK = { localhost = true, ["127.0.0.1"] = true, ["::1"] = true, ["0.0.0.0"] = true }
 local PORTS = { http = 80, https = 443 }
 
---- What the API server says when nothing listens at the pod's port.
-local UNREACHED = { "error trying to reach service", "connect: connection refused", "no route to host",
-  "i/o timeout", "EOF" }
+--- What the API server says when nothing listens at the pod's port: with 500, 502 or
+--- 503, as a Status or as plain text.
+local UNREACHED = "error trying to reach service"
 
 local Route = {}
 Route.__index = Route
@@ -49,13 +49,11 @@ end
 --- What an answer of the proxy means: the server's answer; raises "network" where
 --- nothing listens; nil and why where this way is closed to us.
 local function judge_proxy(self, answer)
-  if answer.status == 502 or answer.status == 503 or answer.status == 504 then
+  if answer.status >= 500 then
     local status = own_status(answer)
     local said = status and tostring(status.message) or answer.body
-    for _, text in ipairs(UNREACHED) do
-      if said:sub(1, 400):find(text, 1, true) and (status or said:find("^error trying to reach service")) then
-        nothing_listens(self, said:gsub("%s+", " "):sub(1, 300))
-      end
+    if said:sub(1, #UNREACHED) == UNREACHED then
+      nothing_listens(self, said:gsub("%s+", " "):sub(1, 300))
     end
   elseif answer.status == 403 or answer.status == 401 or answer.status == 404 or answer.status == 405 then
     local status = own_status(answer)

@@ -56,12 +56,23 @@ function workloads.selector(selector)
   return table.concat(parts, ",")
 end
 
---- The pods of a workload.
+--- Those that have not ended.
+local function left(pods)
+  local list = {}
+  for _, pod in ipairs(pods) do
+    if not choose.has_ended(pod) then
+      list[#list + 1] = pod
+    end
+  end
+  return list
+end
+
+--- The pods of a workload that have not ended.
 function workloads.pods(cluster, workload)
   local found = cluster:list("pod", { namespace = workload.metadata.namespace,
     selector = workloads.selector(workload.spec.selector) })
   local own = {}
-  for _, pod in ipairs(found) do
+  for _, pod in ipairs(left(found)) do
     local owner = workloads.controller(pod)
     -- A Deployment's pods are those of its ReplicaSets, which are named after it.
     local of = owner and (owner.uid == workload.metadata.uid or (workload.kind == "Deployment"
@@ -127,7 +138,7 @@ end
 
 local function find_named(cluster, where, plan)
   local pod = cluster:get("pod", where.name, { namespace = where.namespace })
-  if pod then
+  if pod and not choose.has_ended(pod) then
     return { pod = pod }
   end
   local workload, ordinal = by_name(cluster, where)
@@ -137,7 +148,7 @@ end
 
 local function find_selected(cluster, where, plan)
   local pods = cluster:list("pod", { namespace = where.namespace, selector = where.selector })
-  local pod = choose.among(pods, where, ("the selector %s in %s"):format(where.selector, where.namespace))
+  local pod = choose.among(left(pods), where, ("the selector %s in %s"):format(where.selector, where.namespace))
   if pod then
     return { pod = pod }
   end
