@@ -8,6 +8,9 @@
 #include "moonkeep/time.h"
 #include "ws_internal.h"
 
+/* Less is not worth a system call, while there is something to hand out. */
+#define SMALL_ROOM ((size_t)32 * 1024)
+
 int
 ws_stalled(const struct ws *ws, const char *what, struct err *err)
 {
@@ -35,7 +38,7 @@ ws_fill(struct ws *ws, size_t max, struct err *err)
                 unsigned char *data = ws_reader_room(&ws->reader, max, &room, err);
                 if (data == NULL)
                         return -1;
-                if (room == 0)
+                if (room == 0 || (max <= WS_BUFFER_SIZE && room < SMALL_ROOM))
                         return 0;
                 CURLcode rc = curl_easy_recv(ws->transfer.easy, data, room, &got);
                 if (rc == CURLE_AGAIN)

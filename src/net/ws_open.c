@@ -52,6 +52,8 @@ set_options(struct ws *ws)
         if (rc != CURLE_OK)
                 return rc;
         SET(easy, CURLOPT_CONNECT_ONLY, 1L);
+        /* As much as there is room for, at once; libcurl reads 16 KiB otherwise. */
+        SET(easy, CURLOPT_BUFFERSIZE, (long)WS_BUFFER_SIZE);
         /* Through a proxy to http://, too. */
         SET(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
         return CURLE_OK;

@@ -44,7 +44,9 @@ ws_reader_room(struct ws_reader *reader, size_t max, size_t *len, struct err *er
 
         if (waiting == 0)
                 shrink(reader);
-        if (reader->start > 0 && (waiting == 0 || reader->end == reader->cap)) {
+        /* What is left of a frame moves to the front, so that the whole buffer takes the next. */
+        if (reader->start > 0 &&
+            (waiting <= WS_HEADER_MAX + WS_CONTROL_MAX || reader->end == reader->cap)) {
                 memmove(reader->data, reader->data + reader->start, waiting);
                 reader->seen -= reader->start;
                 reader->end = waiting;
