@@ -93,7 +93,8 @@ api_upgrade(struct api_conn *conn, const char *spoken, const struct buf *extra)
                 memcpy(chosen, protocol, len);
                 chosen[len] = '\0';
                 protocol = chosen;
-                api_note(conn, 101);
+                bool ends = conn->rule != NULL && conn->rule->place == FAULT_DONE;
+                api_note(conn, ends ? 0 : 101);
                 send_upgrade(conn, key, protocol, extra);
         }
         free(upgrade);

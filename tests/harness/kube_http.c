@@ -289,27 +289,36 @@ api_clear_request(struct api_request *request)
 
 /* Answers. */
 
+static const struct {
+        int status;
+        const char *text;
+} phrases[] = {
+        { 200, "OK" },
+        { 201, "Created" },
+        { 202, "Accepted" },
+        { 307, "Temporary Redirect" },
+        { 400, "Bad Request" },
+        { 401, "Unauthorized" },
+        { 403, "Forbidden" },
+        { 404, "Not Found" },
+        { 405, "Method Not Allowed" },
+        { 409, "Conflict" },
+        { 410, "Gone" },
+        { 415, "Unsupported Media Type" },
+        { 422, "Unprocessable Entity" },
+        { 429, "Too Many Requests" },
+        { 500, "Internal Server Error" },
+        { 503, "Service Unavailable" },
+};
+
 static const char *
 reason_phrase(int status)
 {
-        switch (status) {
-        case 200:
-                return "OK";
-        case 201:
-                return "Created";
-        case 202:
-                return "Accepted";
-        case 401:
-                return "Unauthorized";
-        case 403:
-                return "Forbidden";
-        case 404:
-                return "Not Found";
-        case 409:
-                return "Conflict";
-        default:
-                return "Answer";
+        for (size_t idx = 0; idx < sizeof(phrases) / sizeof(phrases[0]); idx++) {
+                if (phrases[idx].status == status)
+                        return phrases[idx].text;
         }
+        return "Answer";
 }
 
 void

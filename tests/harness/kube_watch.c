@@ -146,7 +146,8 @@ send_all(struct watch *watch)
                         json_array_append(found, objects[idx]->json);
         }
         api_unlock();
-        for (size_t idx = 0; idx < json_array_size(found) && pass_events(watch); idx++)
+        for (size_t idx = 0; idx < json_array_size(found) && pass_events(watch) && !watch->ended;
+             idx++)
                 send_event(watch, "ADDED", json_array_get(found, idx));
         json_decref(found);
         api_lock();
