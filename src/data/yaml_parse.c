@@ -55,7 +55,11 @@ syntax_error(const struct source *source, struct err *err)
                         mark.column = newline ? 0 : mark.column + 1;
                 }
         }
-        if (parser->context != NULL)
+        /* The end of a file is far from the quote that is open. */
+        if (parser->context != NULL && parser->context_mark.line != mark.line)
+                err_set(err, ERR_INVALID, "%s from line %zu on, %s", parser->context,
+                    parser->context_mark.line + 1, problem);
+        else if (parser->context != NULL)
                 err_set(err, ERR_INVALID, "%s, %s", parser->context, problem);
         else
                 err_set(err, ERR_INVALID, "%s", problem);
