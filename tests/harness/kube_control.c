@@ -252,6 +252,31 @@ collect_garbage(void)
         }
 }
 
+static int
+go_round(int start_ms, int stop_ms)
+{
+        int again_ms = api_control_pods(start_ms, stop_ms);
+
+        api_control_sets();
+        api_control_deployments();
+        api_control_jobs();
+        collect_garbage();
+        return again_ms;
+}
+
+void
+api_control_settle(void)
+{
+        uint64_t seen;
+
+        api_lock();
+        do {
+                seen = api_version();
+                go_round(0, 0);
+        } while (api_version() != seen);
+        api_unlock();
+}
+
 void *
 api_control(void *arg)
 {
@@ -264,11 +289,7 @@ api_control(void *arg)
                 if (api_version() == seen)
                         api_wait(again_ms < IDLE_MS ? again_ms : IDLE_MS);
                 seen = api_version();
-                again_ms = api_control_pods(start_delay_ms, stop_delay_ms);
-                api_control_sets();
-                api_control_deployments();
-                api_control_jobs();
-                collect_garbage();
+                again_ms = go_round(start_delay_ms, stop_delay_ms);
         }
         return NULL;
 }

@@ -15,6 +15,9 @@
 /* api_control: for ever; a thread. */
 void *api_control(void *arg);
 
+/* api_control_settle: what is there at the beginning has been there for long. */
+void api_control_settle(void);
+
 /* api_control_times: how long a pod takes to become ready, and to go. */
 void api_control_times(int start_ms, int stop_ms);
 

@@ -63,20 +63,26 @@ token_of(const struct api_object *next)
         return buf_detach(&text, NULL);
 }
 
-/* false: it is none, or too old. */
-static bool
+/* A Status when it is none, or too old. */
+static json_t *
 read_token(const char *token, struct buf *plain, const char **ns, const char **name)
 {
         if (base64_decode(token, strlen(token), plain, NULL) < 0 || plain->len == 0)
-                return false;
+                return api_status(400, "BadRequest",
+                    "invalid continue token: continue key is not valid: illegal base64 data");
         char *space = strchr(plain->data, ' ');
         char *second = space != NULL ? strchr(space + 1, ' ') : NULL;
         if (second == NULL)
-                return false;
+                return api_status(400, "BadRequest",
+                    "invalid continue token: continue key is not valid: unexpected end of input");
         *second = '\0';
         *ns = space + 1;
         *name = second + 1;
-        return !api_is_forgotten(strtoull(plain->data, NULL, 10));
+        if (!api_is_forgotten(strtoull(plain->data, NULL, 10)))
+                return NULL;
+        return api_status(410, "Expired",
+            "The provided continue parameter is too old to display a consistent list result. You "
+            "can start a new list without the continue parameter.");
 }
 
 static json_t *
@@ -147,12 +153,9 @@ api_serve_list(struct api_conn *conn, const struct api_target *target)
         }
         buf_init(&plain, 4096);
         api_lock();
-        if (token != NULL && *token != '\0' && !read_token(token, &plain, &ns, &name))
-                answer = api_status(410, "Expired",
-                    "The provided continue parameter is too old to display a consistent list "
-                    "result. "
-                    "You can start a new list without the continue parameter.");
-        else
+        if (token != NULL && *token != '\0')
+                answer = read_token(token, &plain, &ns, &name);
+        if (answer == NULL)
                 answer =
                     list_from(&selector, limit != NULL ? strtoul(limit, NULL, 10) : 0, ns, name);
         api_unlock();

@@ -34,6 +34,14 @@ json_t *api_not_found(const struct api_target *target);
 /* api_read_body: the object of the request; NULL when it was refused. */
 json_t *api_read_body(struct api_conn *conn);
 
+/* api_manager_of: who writes; to be freed.  api_check_object: a Status when it cannot be, else
+ * NULL. */
+char *api_manager_of(const struct api_conn *conn);
+json_t *api_check_object(const struct api_target *target, const json_t *object);
+
+/* api_create: the object as it is stored (under the lock); a Status when it cannot be. */
+json_t *api_create(const struct api_target *target, json_t *object, const char *manager, bool dry);
+
 /* api_is_dry: must nothing be changed? */
 bool api_is_dry(const struct api_conn *conn);
 

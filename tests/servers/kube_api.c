@@ -25,7 +25,7 @@
  *
  * The objects file is JSON:
  *
- *     {"objects": [...]              what is there; namespaces are made as needed
+ *     {"objects": [...]              what is there, and up; namespaces are made as needed
  *      "deny": [{"verb", "group", "resource", "subresource", "namespace", "name"}, ...]
  *                                    what is forbidden; "*" or absent is any, but an absent
  *                                    subresource is none
@@ -214,6 +214,7 @@ main(int argc, char **argv)
         if (idx != argc)
                 fault_fail("usage: kube_api [--OPTION VALUE]...");
         api_objects_read(objects, token);
+        api_control_settle();
         start_thread(api_control, NULL);
         int listener = listen_on(port);
         start_thread(accept_all, &listener);
