@@ -53,8 +53,10 @@ http_dial_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
                 return CURL_SOCKET_BAD;
         transfer->dialled = DIAL_DONE;
         int stand_in = socket(address->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        if (stand_in < 0)
+        if (stand_in < 0) {
+                err_sys(&transfer->err, "cannot create a socket");
                 return CURL_SOCKET_BAD;
+        }
         transfer->dialled_fd = transfer->request.dial(transfer->request.dial_arg, &transfer->err);
         if (transfer->dialled_fd < 0) {
                 close(stand_in);

@@ -30,7 +30,8 @@ struct ws {
         short watch_events;
 
         struct ws_reader reader;
-        bool ended;           /* nothing more will come */
+        bool ended; /* nothing more will come */
+        CURLcode end_result;
         char end_reason[160]; /* or "" */
         int64_t heard_ms;     /* when the last byte came */
         int64_t silent_ms;    /* so long was waited since the last byte, either way */

@@ -45,6 +45,7 @@ ws_fill(struct ws *ws, size_t max, struct err *err)
                         return 0;
                 if (rc != CURLE_OK || got == 0) {
                         ws->ended = true;
+                        ws->end_result = rc;
                         if (rc != CURLE_OK)
                                 snprintf(ws->end_reason, sizeof(ws->end_reason), ": %.150s",
                                     reason(ws, rc));

@@ -155,6 +155,15 @@ fetch(struct ws *ws, struct err *err)
         }
 }
 
+/* How libcurl would have put the end of the connection, had it read the answer. */
+static CURLcode
+end_of(const struct ws *ws)
+{
+        if (ws->end_result != CURLE_OK)
+                return ws->end_result;
+        return ws->transfer.answer.status == 0 ? CURLE_GOT_NOTHING : CURLE_RECV_ERROR;
+}
+
 static int
 read_head(struct ws *ws, struct err *err)
 {
@@ -168,13 +177,8 @@ read_head(struct ws *ws, struct err *err)
                 int rc = fetch(ws, err);
                 if (rc < 0)
                         return -1;
-                if (rc > 0) {
-                        err_set(err, ws->transfer.answer.status == 0 ? ERR_NETWORK : ERR_TRUNCATED,
-                            "the server ended the connection without an answer%s", ws->end_reason);
-                        if (err != NULL)
-                                err->retryable = true;
-                        return fail(ws, err);
-                }
+                if (rc > 0)
+                        return http_judge(&ws->transfer, end_of(ws), err);
                 if (ws_answer_take(&ws->transfer, (const char *)reader->data + reader->start,
                         reader->end - reader->start, &used, &complete, err) < 0)
                         return err != NULL && err->code == ERR_NOMEM ? -1 : fail(ws, err);

@@ -62,7 +62,8 @@ make_route(const char *client, const char *server_name, const char *proxy, struc
                 opts.cert_pem_len = strlen(cert);
                 opts.key_pem = key;
         }
-        struct http_route *route = http_route_new(&opts, err);
+        struct http_route *route =
+            client == NULL || key != NULL ? http_route_new(&opts, err) : NULL;
         secret_unref(key);
         free(cert);
         free(ca);

@@ -2,9 +2,11 @@
  * Routes: whom a request trusts, who it is, and what it is dialled by, against
  * a real TLS server that tells what it saw (tests/servers/tls_front.c).
  */
-#include "harness/tls_test.h"
+#include "../../src/net/http_internal.h"
 
 #include <fcntl.h>
+
+#include "harness/tls_test.h"
 
 #include "moonkeep/time.h"
 
@@ -282,6 +284,29 @@ TEST(a_server_name_goes_with_a_proxy_and_with_those_that_need_none)
         end_server();
 }
 
+TEST(hosts_without_a_proxy_are_told_by_name_address_and_network)
+{
+        CHECK(no_proxy_has("*", "example.org"));
+        CHECK(no_proxy_has("other, example.org", "example.org"));
+        CHECK(no_proxy_has("example.org", "api.EXAMPLE.org"));
+        CHECK(no_proxy_has(".example.org", "example.org"));
+        CHECK(no_proxy_has("a,.example.org.", "api.example.org."));
+        CHECK(!no_proxy_has("example.org", "badexample.org"));
+        CHECK(!no_proxy_has("api.example.org", "example.org"));
+        CHECK(!no_proxy_has("", "example.org"));
+        CHECK(!no_proxy_has(",. ,", "example.org"));
+        CHECK(no_proxy_has("127.0.0.1", "127.0.0.1"));
+        CHECK(no_proxy_has("10.0.0.0/8 192.168.1.0/24", "192.168.1.77"));
+        CHECK(no_proxy_has("192.168.0.0/23", "192.168.1.77"));
+        CHECK(!no_proxy_has("192.168.0.0/24", "192.168.1.77"));
+        CHECK(no_proxy_has("0.0.0.0/0", "192.168.1.77"));
+        CHECK(!no_proxy_has("192.168.1.0/33,192.168.1.0/x,192.168.1.0/", "192.168.1.77"));
+        CHECK(!no_proxy_has("168.1.77", "192.168.1.77"));
+        CHECK(no_proxy_has("fd00::/8", "fd12::1"));
+        CHECK(no_proxy_has("0:0::1", "::1"));
+        CHECK(!no_proxy_has("::/0", "10.0.0.1"));
+}
+
 /* What is refused before anything is connected. */
 
 static void
@@ -372,6 +397,37 @@ TEST(what_is_no_certificate_key_name_or_proxy_is_refused_early)
         free(one);
         free(key_text);
         free(other_text);
+}
+
+static int
+make_one(void *arg, struct err *err)
+{
+        const struct http_route_opts *opts = arg;
+        struct http_route *route = http_route_new(opts, err);
+
+        http_route_unref(http_route_ref(route));
+        http_route_unref(route);
+        return route != NULL ? 0 : -1;
+}
+
+TEST(a_route_without_memory_is_an_error_and_leaks_nothing)
+{
+        start_tls(1, NULL, NULL);
+        end_process(front_pid);
+        char *cert = read_text(test_path("one.pem"));
+        char *key = read_text(test_path("one.key"));
+        struct secret *secret = secret_new(key, strlen(key), NULL);
+        struct http_route_opts opts = { .ca_pem = cert,
+                .ca_pem_len = strlen(cert),
+                .cert_pem = cert,
+                .cert_pem_len = strlen(cert),
+                .key_pem = secret,
+                .server_name = "api.example",
+                .proxy = "http://proxy" };
+        test_each_allocation(make_one, &opts);
+        secret_unref(secret);
+        free(key);
+        free(cert);
 }
 
 /* Dialling. */

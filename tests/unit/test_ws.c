@@ -161,7 +161,7 @@ TEST(an_answer_that_is_cut_or_endless_is_refused)
 
         fails(&(struct answer){ .text = "" }, ERR_NETWORK, "without an answer");
         fails(&(struct answer){ .text = "HTTP/1.1 10" }, ERR_NETWORK, "without an answer");
-        fails(&(struct answer){ .text = UPGRADE }, ERR_TRUNCATED, "without an answer");
+        fails(&(struct answer){ .text = UPGRADE }, ERR_TRUNCATED, "the answer broke off");
         strcpy(text, UPGRADE);
         while (strlen(text) < 70000)
                 strcat(text, "X-Some: header and its value\r\n");
@@ -693,6 +693,22 @@ TEST(a_server_of_an_unknown_authority_is_a_tls_error)
         snprintf(url, sizeof(url), "https://127.0.0.1:%d/exec", front_port);
         struct ws_request request = { .url = url, .stall_ms = SERVER_WAIT_MS };
         CHECK_ERR(ws_open(&request, NULL, NULL, &err) == NULL, err, ERR_TLS, "certificate");
+        end_process(front_pid);
+}
+
+TEST(a_server_that_does_not_take_our_certificate_is_a_tls_error_that_says_why)
+{
+        char url[128];
+        struct err err;
+
+        err_init(&err);
+        start_tls(1, "--require", "yes");
+        struct http_route *route = make_route("old", NULL, NULL, &err);
+        snprintf(url, sizeof(url), "https://127.0.0.1:%d/exec", front_port);
+        struct ws_request request = { .url = url, .stall_ms = SERVER_WAIT_MS, .route = route };
+        CHECK_ERR(ws_open(&request, NULL, NULL, &err) == NULL, err, ERR_TLS, "alert");
+        CHECK(strstr(err.hint, "our certificate expired on") != NULL);
+        http_route_unref(route);
         end_process(front_pid);
 }
 
