@@ -158,7 +158,8 @@ test["a service gets new addresses unless it has none"] = function(t)
     spec = { clusterIP = "10.96.3.4", clusterIPs = { "10.96.3.4" }, ipFamilies = { "IPv4" },
       healthCheckNodePort = 31234, type = "LoadBalancer", ports = { { port = 80, nodePort = 30080 } } } }
   t.equal(manifest.clean(service), { apiVersion = "v1", kind = "Service",
-    metadata = { name = "web", namespace = "shop" }, spec = { ipFamilies = { "IPv4" }, type = "LoadBalancer", ports = { { port = 80, nodePort = 30080 } } } })
+    metadata = { name = "web", namespace = "shop" },
+    spec = { ipFamilies = { "IPv4" }, type = "LoadBalancer", ports = { { port = 80, nodePort = 30080 } } } })
   service.spec = { clusterIP = "None", clusterIPs = { "None" } }
   t.equal(manifest.clean(service).spec, { clusterIP = "None", clusterIPs = { "None" } })
   -- Knative has another Service.
@@ -223,7 +224,8 @@ test["a job gets a new selector unless it has its own"] = function(t)
       ["batch.kubernetes.io/controller-uid"] = "6f2a" } }, template = { metadata = { creationTimestamp = json.null,
         labels = labels }, spec = { restartPolicy = "Never" } } } }
   t.equal(manifest.clean(job), { apiVersion = "batch/v1", kind = "Job",
-    metadata = { name = "once", namespace = "shop" }, spec = { template = { metadata = {}, spec = { restartPolicy = "Never" } } } })
+    metadata = { name = "once", namespace = "shop" },
+    spec = { template = { metadata = {}, spec = { restartPolicy = "Never" } } } })
   job.spec.manualSelector = true
   t.check(manifest.clean(job).spec.selector ~= nil)
   t.equal(manifest.clean(job).spec.template.metadata.labels, labels)

@@ -136,7 +136,7 @@ TEST(numbers_keep_their_type)
 
 TEST(lines_are_never_folded)
 {
-        char json[3000], want[3000];
+        char json[3000], want[3002];
 
         memset(json, 'x', sizeof(json));
         memcpy(json, "\"", 1);
