@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/kube_defaults.h"
 #include "harness/kube_rest.h"
 #include "harness/kube_status.h"
 #include "moonkeep/crc32c.h"
@@ -130,6 +131,7 @@ api_make_pod(const struct api_object *owner, const char *name, const char *label
         if (annotations != NULL)
                 api_set(pod, "metadata.annotations", api_copy(annotations));
         json_object_set_new(pod, "spec", spec != NULL ? api_copy(spec) : json_object());
+        api_admit_pod(pod);
         json_object_set_new(pod, "status", json_pack("{s:s}", "phase", "Pending"));
         return pod;
 }
@@ -145,14 +147,17 @@ api_add_event(
         char uid[37];
 
         api_new_uid(uid);
-        json_t *event = json_pack("{s:s, s:s, s:{s:s, s:s, s:s, s:o}, s:{s:s, s:s, s:s, s:s, s:s}, "
-                                  "s:s, s:s, s:s, s:i, s:o, s:o, s:{s:s}}",
+        json_t *event = json_pack("{s:s, s:s, s:{s:s, s:s, s:s, s:o}, s:{s:s, s:s, s:s, s:s, s:s, "
+                                  "s:s}, s:s, s:s, s:s, s:i, "
+                                  "s:o, s:o, s:n, s:{s:s}, s:s, s:s}",
             "apiVersion", "v1", "kind", "Event", "metadata", "name", name, "namespace", ns, "uid",
             uid, "creationTimestamp", api_now_json(), "involvedObject", "kind", object->type->kind,
             "apiVersion", api_type_version(object->type), "name", object->name, "namespace",
-            object->ns, "uid", api_text(object->json, "metadata.uid"), "type", kind, "reason",
-            reason, "message", message, "count", 1, "firstTimestamp", api_now_json(),
-            "lastTimestamp", api_now_json(), "source", "component", "controller");
+            object->ns, "uid", api_text(object->json, "metadata.uid"), "resourceVersion",
+            api_text(object->json, "metadata.resourceVersion"), "type", kind, "reason", reason,
+            "message", message, "count", 1, "firstTimestamp", api_now_json(), "lastTimestamp",
+            api_now_json(), "eventTime", "source", "component", "controller", "reportingComponent",
+            "", "reportingInstance", "");
         api_store(type, api_checked(event));
         free(name);
 }
@@ -260,6 +265,7 @@ go_round(int start_ms, int stop_ms)
         api_control_sets();
         api_control_deployments();
         api_control_jobs();
+        api_control_claims();
         collect_garbage();
         return again_ms;
 }

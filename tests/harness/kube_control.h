@@ -26,6 +26,7 @@ int api_control_pods(int start_ms, int stop_ms);
 void api_control_sets(void);
 void api_control_deployments(void);
 void api_control_jobs(void);
+void api_control_claims(void);
 
 /* api_snapshot: references of all objects of a type.  api_owned: of those that an owner has. */
 json_t *api_snapshot(const char *group, const char *plural);

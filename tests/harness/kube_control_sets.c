@@ -38,7 +38,6 @@ make_claims(const struct api_object *set, json_t *pod)
                         json_object_set_new(
                             claim, "spec", spec != NULL ? api_copy(spec) : json_object());
                         api_set_text(claim, "spec.volumeName", pv);
-                        api_set_text(claim, "status.phase", "Bound");
                         api_store(type, claim);
                         free(pv);
                 }
@@ -63,6 +62,11 @@ make_pod(const struct api_object *set, int64_t ordinal, const char *revision)
         json_object_set_new(labels, "statefulset.kubernetes.io/pod-name", json_string(name));
         json_object_set_new(labels, "apps.kubernetes.io/pod-index", json_string(number));
         api_set_text(pod, "spec.hostname", name);
+        if (*api_text(set->json, "spec.serviceName") != '\0')
+                api_set_text(pod, "spec.subdomain", api_text(set->json, "spec.serviceName"));
+        char *prefix = api_format("%s-", set->name);
+        api_set_text(pod, "metadata.generateName", prefix);
+        free(prefix);
         make_claims(set, pod);
         api_store(api_type_find("", "v1", "pods"), pod);
         char *message = api_format("create Pod %s in StatefulSet %s successful", name, set->name);

@@ -1,8 +1,11 @@
 #include "harness/kube_defaults.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "harness/kube_json.h"
+#include "harness/kube_status.h"
+#include "moonkeep/rand.h"
 
 static void
 text(json_t *object, const char *path, const char *value)
@@ -44,6 +47,49 @@ pod_spec(json_t *spec)
                 text(container, "imagePullPolicy", "Always");
                 value(container, "resources", json_object());
         }
+}
+
+#define TOKEN_DIR "/var/run/secrets/kubernetes.io/serviceaccount"
+
+static json_t *
+token_volume(const char *name)
+{
+        return api_checked(
+            json_pack("{s:s, s:{s:i, s:[{s:{s:i, s:s}}, {s:{s:s, s:[{s:s, s:s}]}}]}}", "name", name,
+                "projected", "defaultMode", 420, "sources", "serviceAccountToken",
+                "expirationSeconds", 3607, "path", "token", "configMap", "name", "kube-root-ca.crt",
+                "items", "key", "ca.crt", "path", "ca.crt"));
+}
+
+void
+api_admit_pod(json_t *pod)
+{
+        json_t *containers = api_at(pod, "spec.containers");
+        char suffix[6];
+
+        text(pod, "spec.serviceAccountName", "default");
+        api_set_text(pod, "spec.serviceAccount", api_text(pod, "spec.serviceAccountName"));
+        number(pod, "spec.priority", 0);
+        text(pod, "spec.preemptionPolicy", "PreemptLowerPriority");
+        value(pod, "spec.enableServiceLinks", json_true());
+        value(pod, "spec.tolerations",
+            json_pack("[{s:s, s:s, s:s, s:i}]", "key", "node.kubernetes.io/not-ready", "operator",
+                "Exists", "effect", "NoExecute", "tolerationSeconds", 300));
+        if (json_is_false(api_at(pod, "spec.automountServiceAccountToken")))
+                return;
+        if (rand_id(suffix, 5, NULL) < 0)
+                fault_fail("no random bytes");
+        char *name = api_format("kube-api-access-%s", suffix);
+        value(pod, "spec.volumes", json_array());
+        json_array_append_new(api_at(pod, "spec.volumes"), token_volume(name));
+        for (size_t idx = 0; idx < json_array_size(containers); idx++) {
+                json_t *container = json_array_get(containers, idx);
+                value(container, "volumeMounts", json_array());
+                json_array_append_new(
+                    api_at(container, "volumeMounts"), json_pack("{s:s, s:s, s:b}", "name", name,
+                                                           "mountPath", TOKEN_DIR, "readOnly", 1));
+        }
+        free(name);
 }
 
 static void

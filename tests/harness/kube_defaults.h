@@ -7,6 +7,9 @@
 
 #include "harness/kube_types.h"
 
+/* api_admit_pod: what admission adds to a pod: its service account, and the token's volume. */
+void api_admit_pod(json_t *pod);
+
 void api_set_defaults(const struct api_type *type, json_t *object);
 
 #endif

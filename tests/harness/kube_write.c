@@ -187,6 +187,8 @@ api_create(const struct api_target *target, json_t *object, const char *manager,
         /* Who set what is said of what came, not of what is filled in. */
         api_fields_note(object, NULL, manager);
         set_server_fields(target->type, object);
+        if (strcmp(target->type->plural, "pods") == 0)
+                api_admit_pod(object);
         if (!dry)
                 api_store(target->type, json_incref(object));
         return json_incref(object);

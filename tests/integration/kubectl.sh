@@ -182,6 +182,17 @@ workloads() {
         check_says SuccessfulCreate
 }
 
+claims() {
+        begin
+        said Bound km get pvc data-prometheus-0 -o 'jsonpath={.status.phase}'
+        check km delete pvc data-prometheus-0 --wait=false
+        check km get pvc data-prometheus-0
+        said kubernetes.io/pvc-protection km get pvc data-prometheus-0 -o 'jsonpath={.metadata.finalizers[*]}'
+        check km scale sts prometheus --replicas=0
+        check km wait --for=delete pvc/data-prometheus-0 --timeout=20s
+        check_status 1 km get pvc data-prometheus-0
+}
+
 permissions() {
         cat >"$SCRATCH/objects" <<'JSON'
 {"deny": [{"verb": "create", "resource": "pods", "subresource": "exec"}, {"verb": "delete", "resource": "secrets"}]}
@@ -294,6 +305,7 @@ scenario "kubectl watches" watching
 scenario "kubectl applies, patches, replaces and deletes" writing
 scenario "kubectl applies server-side, with conflicts" server_side_apply
 scenario "kubectl scales, restarts and deletes workloads" workloads
+scenario "a claim stays as long as a pod uses it" claims
 scenario "what is forbidden is forbidden" permissions
 scenario "kubectl talks to it over TLS with a client certificate" over_tls
 scenario "kubectl reads logs" logs
