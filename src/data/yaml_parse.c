@@ -4,6 +4,9 @@
 
 #include <yaml.h>
 
+/* libyaml compares each %TAG with all in front of it: without a bound they take hours. */
+#define DIRECTIVES_MAX 100
+
 struct source {
         const char *text;
         size_t len;
@@ -145,6 +148,22 @@ run(struct source *source, struct yaml_tree *tree, struct err *err)
         return 0;
 }
 
+/* Lines that begin with "%", in UTF-16, too. */
+static size_t
+count_directives(const char *text, size_t len)
+{
+        size_t count = 0;
+        bool starts = true;
+
+        for (size_t at = 0; at < len; at++) {
+                if (text[at] == '\0')
+                        continue;
+                count += starts && text[at] == '%';
+                starts = text[at] == '\n' || text[at] == '\r';
+        }
+        return count;
+}
+
 static int
 parse_yaml(struct yaml_tree *tree, const char *text, size_t len, struct err *err)
 {
@@ -152,6 +171,9 @@ parse_yaml(struct yaml_tree *tree, const char *text, size_t len, struct err *err
         bool wide =
             len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0);
 
+        if (count_directives(text, len) > DIRECTIVES_MAX)
+                return err_set(
+                    err, ERR_TOO_BIG, "YAML has more than %d directives", DIRECTIVES_MAX);
         source.needs_newline = len > 0 && text[len - 1] != '\n' && !wide;
         if (!yaml_parser_initialize(&source.parser))
                 return err_set(err, ERR_NOMEM, "cannot allocate memory for YAML");

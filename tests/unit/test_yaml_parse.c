@@ -265,6 +265,20 @@ TEST(alias_bombs_end_early)
         check_refused("a", YAML_TEXT_MAX + 1, ERR_TOO_BIG, "YAML is larger than");
 }
 
+TEST(directives_are_bounded)
+{
+        struct err err;
+        struct buf text;
+
+        check_text("%YAML 1.1\n%TAG !e! tag:yaml.org,2002:\n---\na: !e!str 1\n", "[{\"a\":\"1\"}]");
+        buf_init(&text, 1 << 16);
+        for (int idx = 0; idx <= 100; idx++)
+                CHECK_OK(buf_addf(&text, &err, "%%TAG !t%d! b\n", idx), err);
+        CHECK_OK(buf_addstr(&text, "---\na: 1\n", &err), err);
+        check_refused(text.data, text.len, ERR_TOO_BIG, "more than 100 directives");
+        buf_free(&text);
+}
+
 static int
 parse(void *arg, struct err *err)
 {
