@@ -359,17 +359,6 @@ TEST(what_is_no_certificate_key_name_or_proxy_is_refused_early)
         opts.key_pem = key;
         refuses(opts, ERR_INVALID, "beside its key");
 
-        static const char encrypted[] =
-            "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
-            "MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAijT7VTdfP54wICCAAw\n"
-            "-----END ENCRYPTED PRIVATE KEY-----\n";
-        secret_unref(nothing);
-        nothing = secret_new(encrypted, sizeof(encrypted) - 1, &err);
-        opts.cert_pem = one;
-        opts.key_pem = nothing;
-        CHECK(http_route_new(&opts, &err) == NULL);
-        CHECK(err.code == ERR_UNSUPPORTED || err.code == ERR_INVALID);
-
         refuses((struct http_route_opts){ .server_name = "" }, ERR_INVALID, "server name");
         refuses((struct http_route_opts){ .server_name = "a/b" }, ERR_INVALID, "server name");
         refuses((struct http_route_opts){ .proxy = "ftp://p" }, ERR_INVALID, "not http, https");
