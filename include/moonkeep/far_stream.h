@@ -108,6 +108,8 @@ struct far_shell *far_shell_open(
 /*
  * far_shell_run: run a script text there in a subshell, with args as $1, $2 ...,
  * and input on its stdin.  As far_run.  After -1 the shell can only be freed.
+ * What ends a run early is the token that the shell was opened with; cancel is
+ * looked at before it.
  */
 int far_shell_run(struct far_shell *shell, const char *script, const char *const *args,
     const void *input, size_t input_len, size_t output_max, struct proc_result *result,

@@ -289,6 +289,10 @@ far_shell_run(struct far_shell *shell, const char *script, const char *const *ar
 {
         const struct far_shell_job job = { script, args, input, input_len, output_max, 0 };
 
-        (void)cancel;
+        if (cancel_check(cancel, err) < 0) {
+                shell->broken = true;
+                *result = (struct proc_result){ .status = -1 };
+                return -1;
+        }
         return far_shell_job_run(shell, &job, result, err);
 }

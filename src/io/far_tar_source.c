@@ -14,6 +14,7 @@
 #include "moonkeep/far_stream.h"
 #include "moonkeep/mem.h"
 #include "moonkeep/stream_driver.h"
+#include "tar_header.h"
 #include "tar_name.h"
 
 struct far_tar {
@@ -26,6 +27,7 @@ struct far_tar {
         _Atomic uint64_t *total;
         const unsigned char *data; /* came, and is not handed out yet */
         size_t len;
+        uint64_t came;
         bool has_status;
         bool has_sum;
         bool acked;
@@ -150,6 +152,7 @@ take_output(struct far_tar *it, const struct far_event *event, struct err *err)
                 return -1;
         it->data = event->data;
         it->len = event->len;
+        it->came += event->len;
         return 0;
 }
 
@@ -161,6 +164,9 @@ at_end(struct far_tar *it, struct err *err)
         if (it->link.status != 0)
                 return err_set(err, ERR_TRUNCATED, "%s did not end it well (status %d)",
                     it->link.host->label, it->link.status);
+        /* Zeros hide a loss behind the last name, but all tars are of whole blocks. */
+        if (it->came % TAR_BLOCK != 0)
+                return err_set(err, ERR_CORRUPT, "bytes were lost or added on the way");
         if (it->sha == NULL)
                 return 0;
         bool proven;

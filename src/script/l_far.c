@@ -75,5 +75,7 @@ lx_open_far(lua_State *L)
         };
 
         lx_module(L, functions);
+        luaL_setfuncs(L, lx_far_stream_functions, 0);
+        luaL_setfuncs(L, lx_far_run_functions, 0);
         return 1;
 }

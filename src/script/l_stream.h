@@ -75,6 +75,10 @@ struct stream_digest *lx_digest_take(lua_State *L, int arg);
  */
 struct tar_watcher lx_watcher(lua_State *L, int arg);
 
+/* lx_two_watchers: push a table that anchors the watchers at two args; one made of both. [raises]
+ */
+struct tar_watcher lx_two_watchers(lua_State *L, int first, int second);
+
 /* The functions of l_filter.c, l_crypt.c and l_copy.c, parts of the module _stream. */
 extern const luaL_Reg lx_filter_functions[];
 extern const luaL_Reg lx_crypt_functions[];

@@ -85,9 +85,8 @@ catalog(lua_State *L)
         return 1;
 }
 
-/* Push a table that anchors the watchers at two args, and make one watcher of them. */
-static struct tar_watcher
-two_watchers(lua_State *L, int first, int second)
+struct tar_watcher
+lx_two_watchers(lua_State *L, int first, int second)
 {
         struct tar_watcher a = lx_watcher(L, first);
         struct tar_watcher b = lx_watcher(L, second);
@@ -111,7 +110,7 @@ scan(lua_State *L)
 
         lua_settop(L, 3);
         struct lx_source *inner = lx_source_check(L, 1);
-        struct tar_watcher watcher = two_watchers(L, 2, 3);
+        struct tar_watcher watcher = lx_two_watchers(L, 2, 3);
         struct lx_source *outer = lx_source_filter(L, 1, 4);
         err_init(&err);
         outer->src = tar_scan_source(lx_source_take(inner), &watcher, &err);
@@ -200,7 +199,7 @@ extract(lua_State *L)
         lua_settop(L, 5);
         luaL_checktype(L, 3, LUA_TTABLE);
         struct lx_source *source = lx_source_check(L, 1);
-        struct tar_watcher watcher = two_watchers(L, 4, 5); /* anchored on the stack */
+        struct tar_watcher watcher = lx_two_watchers(L, 4, 5); /* anchored on the stack */
         struct extract *job = lx_new(L, &extract_class, sizeof(*job));
         task_can_wait(L);
         job->dest = dest;
