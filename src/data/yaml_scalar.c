@@ -116,7 +116,7 @@ resolve_tagged(const struct yaml_scalar *scalar, struct yaml_resolved *out, stru
                 }
                 if (out->kind == want || (want == YAML_KIND_INT && out->kind == YAML_KIND_WIDE))
                         return 0;
-                return err_set(err, ERR_INVALID, "\"%s\" is none, in spite of its tag !!%s",
+                return err_set(err, ERR_INVALID, "\"%s\" is tagged !!%s, and is none",
                     yaml_shown(scalar->text, scalar->len, text), strrchr(scalar->tag, ':') + 1);
         }
         return err_set(err, ERR_INVALID, "the tag \"%s\" is not supported for a scalar",

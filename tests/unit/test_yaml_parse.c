@@ -168,7 +168,7 @@ TEST(what_is_wrong_is_said_with_its_place)
         check_invalid("a: !foo 1\n", "the tag \"!foo\" is not supported");
         check_invalid("a: !!set {b}\n", "the tag of a mapping is not supported");
         check_invalid("a: !!python/object:x []\n", "the tag of a list is not supported");
-        check_invalid("a: !!int x\n", "\"x\" is none, in spite of its tag !!int");
+        check_invalid("a: !!int x\n", "\"x\" is tagged !!int, and is none");
         check_invalid("a: !!binary gICA\n", "not UTF-8");
         check_invalid("a: !!binary x\n", "base64");
         check_invalid("a: \"\\ud800\"\n", NULL);
