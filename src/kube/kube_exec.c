@@ -38,6 +38,7 @@ struct pod {
 
 struct exec {
         struct far far;
+        char *what; /* "cannot run \"tar\" in pod a/b" */
         struct ws *ws;
         struct kube_channel channel;
         struct buf status;
@@ -68,6 +69,10 @@ judge(struct exec *it, const char *close_reason)
         it->over = true;
         if (kube_status_judge(it->status.data, it->status.len, &it->exit_status, &it->failure) == 0)
                 return;
+        if (it->failure.code != ERR_TRUNCATED && it->failure.code != ERR_PROTOCOL) {
+                err_prefix(&it->failure, "%s", it->what);
+                return;
+        }
         if (it->status.len == 0 && close_reason[0] != '\0') {
                 char said[KUBE_QUOTE_SIZE];
                 kube_quote(close_reason, strlen(close_reason), said);
@@ -244,6 +249,7 @@ exec_free(struct far *far)
         ws_free(it->ws);
         buf_free(&it->status);
         far_host_unref(far->host);
+        mem_free(it->what);
         mem_free(it);
 }
 
@@ -290,6 +296,11 @@ exec_new(struct far_host *host, struct ws *ws, const char *what, struct err *err
         struct exec *it = mem_zalloc(sizeof(*it), err);
         if (it == NULL)
                 return NULL;
+        it->what = mem_strdup(what, err);
+        if (it->what == NULL) {
+                mem_free(it);
+                return NULL;
+        }
         it->far.ops = v5 ? &v5_ops : &v4_ops;
         it->far.host = far_host_ref(host);
         it->ws = ws;

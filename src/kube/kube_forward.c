@@ -64,6 +64,14 @@ is_gone(const struct kube_forward *it)
         return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
 }
 
+/* Nothing more is taken from the socket. */
+static void
+end_reading(struct kube_forward *it)
+{
+        it->input_ended = true;
+        it->far->ops->wake_on(it->far, -1);
+}
+
 /* As much of the socket's input as is there.  1: the other end is gone. */
 static int
 send_input(struct kube_forward *it, struct err *err)
@@ -77,15 +85,15 @@ send_input(struct kube_forward *it, struct err *err)
                 if (got < 0 && errno == EAGAIN)
                         return 0;
                 if (got > 0) {
-                        if (far_send(it->far, chunk, (size_t)got, err) < 0)
+                        if (far_send(it->far, chunk, (size_t)got, err) == 0)
+                                continue;
+                        if (err->code != ERR_NETWORK)
                                 return -1;
-                        if (it->pending.len > 0)
-                                return 0;
-                        continue;
+                        /* The far end takes no more: what it has sent may say why. */
+                        end_reading(it);
+                        return 0;
                 }
-                it->input_ended = true;
-                if (it->far->ops->wake_on != NULL)
-                        it->far->ops->wake_on(it->far, -1);
+                end_reading(it);
                 if (got < 0 || is_gone(it))
                         return 1;
                 if (it->far->ops->end_input != NULL && it->far->ops->end_input(it->far, err) < 0)

@@ -150,6 +150,28 @@ kube_status_classify(const char *text, struct err *err)
         }
 }
 
+/* What runtimes put in front of the reason, one into the other. */
+static const char *const wrappers[] = { "unable to start container process: ",
+        "starting container process caused: ", "error executing command in container: ",
+        "Internal error occurred: " };
+
+/* The reason alone. */
+static char *
+unwrap(char *text)
+{
+        static const char unknown[] = ": unknown";
+        size_t len = strlen(text), tail = strlen(unknown);
+
+        if (len > tail && strcmp(text + len - tail, unknown) == 0)
+                text[len - tail] = '\0';
+        for (size_t idx = 0; idx < sizeof(wrappers) / sizeof(*wrappers); idx++) {
+                char *at = strstr(text, wrappers[idx]);
+                if (at != NULL && at[strlen(wrappers[idx])] != '\0')
+                        return at + strlen(wrappers[idx]);
+        }
+        return text;
+}
+
 static int
 failure(const struct json *status, struct err *err)
 {
@@ -161,7 +183,7 @@ failure(const struct json *status, struct err *err)
         if (*said == '\0')
                 return err_set(
                     err, ERR_PROCESS, "the container's status is a failure of no reason");
-        err_set(err, ERR_PROCESS, "%s", said);
+        err_set(err, ERR_PROCESS, "%s", unwrap(said));
         kube_status_classify(said, err);
         return -1;
 }

@@ -59,6 +59,11 @@ TEST(whatever_else_the_error_channel_says_is_an_error)
                     "container not found", ERR_NOT_FOUND },
                 { "{\"status\":\"Failure\",\"message\":\"exec /x: permission denied\"}",
                     "permission denied", ERR_PERMISSION },
+                { "{\"status\":\"Failure\",\"message\":\"Internal error occurred: error executing "
+                  "command in container: failed to exec: OCI runtime exec failed: exec failed: "
+                  "unable to start container process: exec: \\\"x\\\": no such file or "
+                  "directory: unknown\"}",
+                    "exec: \"x\": no such file or directory", ERR_NOT_FOUND },
                 { "{\"status\":\"Failure\",\"message\":\"the\\nsky\\u0000 fell\"}", "the sky fell",
                     ERR_PROCESS },
         };

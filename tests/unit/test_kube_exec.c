@@ -1,0 +1,430 @@
+/*
+ * Commands in pods, of a server that speaks the protocol and breaks it
+ * (tests/servers/kube_api.c).
+ */
+#include "../../src/kube/kube_connect.h"
+#include "harness/http_test.h"
+#include "harness/kube_test.h"
+#include "moonkeep/buf.h"
+#include "moonkeep/kube.h"
+
+static struct kube_client *client;
+static struct far_host *box;
+static struct far *far;
+static struct buf out, err_out;
+
+/* The pod is ready a moment after the server. */
+static void
+wait_for_box(void)
+{
+        bool ready = false;
+
+        for (int tries = 0; tries < 500 && !ready; tries++) {
+                struct http_request request = {
+                        .method = mem_strdup("GET", NULL), .answer_max = 65536, .stall_ms = 20000
+                };
+                struct http_answer answer;
+                struct err err;
+                CHECK_OK(kube_client_prepare(
+                             client, "/api/v1/namespaces/default/pods/box", &request, NULL, &err),
+                    err);
+                CHECK_OK(http_call(&request, NULL, &answer, &err), err);
+                ready = strstr(answer.body.data, "\"Running\"") != NULL;
+                http_answer_clear(&answer);
+                if (!ready)
+                        usleep(5000);
+        }
+        CHECK(ready);
+}
+
+/* A server with the pod default/box; faults and protocols may be NULL. */
+static void
+start_api(const char *faults, const char *protocols)
+{
+        const char *argv[16] = { NULL, "--time", "120", "--root", test_dir(), "--objects",
+                test_path("objects"), "--faults", test_path("faults"), "--log", test_path("log"),
+                "--protocols", protocols != NULL ? protocols : "both" };
+        struct kube_client_opts opts = { .kubeconfig = test_path("conf") };
+        char server[64];
+        struct err err;
+
+        clean_environment();
+        write_file("objects",
+            "{\"start_ms\":1,\"objects\":[{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{"
+            "\"name\":\"box\",\"namespace\":\"default\"},\"spec\":{\"containers\":[{\"name\":"
+            "\"main\",\"image\":\"x\"}]}}],"
+            "\"deny\":[{\"verb\":\"*\",\"resource\":\"pods\",\"subresource\":\"exec\","
+            "\"namespace\":\"locked\"}]}");
+        write_file("faults", faults != NULL ? faults : "");
+        server_port = launch("kube_api", argv, &server_pid);
+        snprintf(server, sizeof(server), "\"server\":\"http://127.0.0.1:%d\"", server_port);
+        write_file("conf", one_config(server, A_TOKEN));
+        client = kube_client_open(&opts, &err);
+        CHECK_PTR(client, err);
+        box = kube_pod_host(client, "default", "box", NULL, &err);
+        CHECK_PTR(box, err);
+        buf_init(&out, 16 * 1024 * 1024);
+        buf_init(&err_out, 16 * 1024 * 1024);
+        wait_for_box();
+}
+
+static void
+end_api(void)
+{
+        far_free(far);
+        far = NULL;
+        far_host_unref(box);
+        kube_client_unref(client);
+        buf_free(&out);
+        buf_free(&err_out);
+        /* It ends what runs in its pods. */
+        CHECK(kill(server_pid, SIGTERM) == 0);
+        CHECK(waitpid(server_pid, NULL, 0) == server_pid);
+}
+
+static void
+open_sh(const char *script)
+{
+        const char *const argv[] = { "sh", "-c", script, NULL };
+        struct err err;
+
+        far = far_open(box, argv, NULL, &err);
+        CHECK_PTR(far, err);
+}
+
+/* To the end: its status, or -1 with err.  All output is gathered. */
+static int
+follow(struct err *err)
+{
+        struct far_event event;
+
+        for (;;) {
+                if (far_next(far, -1, &event, err) < 0)
+                        return -1;
+                if (event.kind == FAR_ENDED)
+                        return event.status;
+                if (event.kind == FAR_OUT)
+                        CHECK(buf_add(&out, event.data, event.len, err) == 0);
+                if (event.kind == FAR_ERR)
+                        CHECK(buf_add(&err_out, event.data, event.len, err) == 0);
+        }
+}
+
+static void
+expect_end(int status)
+{
+        struct err err;
+        struct far_event event;
+
+        err_init(&err);
+        int got = follow(&err);
+        CHECK_OK(got < 0 ? -1 : 0, err);
+        CHECK_INT(got, status);
+        /* It sticks. */
+        CHECK_OK(far_next(far, 0, &event, &err), err);
+        CHECK(event.kind == FAR_ENDED && event.status == status);
+}
+
+static void
+expect_failure_of(enum err_code code, const char *why)
+{
+        struct err err;
+        struct far_event event;
+
+        CHECK_ERR(follow(&err) < 0, err, code, why);
+        CHECK(strstr(err.msg, "pod default/box") != NULL);
+        check_not_shown(&err);
+        CHECK(far_next(far, 0, &event, &err) < 0 && err.code == code);
+}
+
+TEST(a_command_runs_with_its_arguments_and_its_status)
+{
+        const char *const argv[] = { "printf", "%s|%s|%s", "a b", "", "&\xc3\xa4'\"\n;", NULL };
+        struct err err;
+
+        start_api(NULL, NULL);
+        CHECK_STR(box->label, "pod default/box");
+        far = far_open(box, argv, NULL, &err);
+        CHECK_PTR(far, err);
+        expect_end(0);
+        CHECK_STR(out.data, "a b||&\xc3\xa4'\"\n;");
+        far_free(far);
+        open_sh("echo out; echo err >&2; exit 7");
+        expect_end(7);
+        CHECK_STR(err_out.data, "err\n");
+        end_api();
+}
+
+static void
+echo(const char *protocols, bool v5)
+{
+        static char data[300000];
+        struct err err;
+
+        start_api(NULL, protocols);
+        open_sh("head -c 300000");
+        CHECK((far->ops->end_input != NULL) == v5);
+        memset(data, 'x', sizeof(data));
+        CHECK_OK(far_send(far, data, sizeof(data), &err), err);
+        expect_end(0);
+        CHECK_INT(out.len, sizeof(data));
+        if (v5) {
+                far_free(far);
+                open_sh("cat; echo end");
+                buf_clear(&out);
+                CHECK_OK(far_send(far, "abc", 3, &err), err);
+                CHECK_OK(far->ops->end_input(far, &err), err);
+                expect_end(0);
+                CHECK_STR(out.data, "abcend\n");
+        }
+        end_api();
+}
+
+TEST(input_arrives_by_v4)
+{
+        echo("v4", false);
+}
+
+TEST(input_arrives_and_ends_by_v5)
+{
+        echo("v5", true);
+}
+
+TEST(a_server_of_no_common_protocol_is_told)
+{
+        const char *const argv[] = { "true", NULL };
+        struct err err;
+
+        start_api("", "none");
+        CHECK_ERR(far_open(box, argv, NULL, &err) == NULL, err, ERR_PERMISSION,
+            "cannot run \"true\" in pod default/box: the server answered 403");
+        CHECK(strstr(err.hint, "WebSocket protocol") != NULL);
+        end_api();
+}
+
+TEST(a_wait_has_an_end)
+{
+        struct far_event event;
+        struct err err;
+
+        start_api(NULL, NULL);
+        open_sh("read -r line; echo \"$line\"");
+        CHECK_OK(far_next(far, 30, &event, &err), err);
+        CHECK(event.kind == FAR_NOTHING);
+        CHECK_OK(far_next(far, 0, &event, &err), err);
+        CHECK(event.kind == FAR_NOTHING);
+        CHECK_OK(far_send(far, "x\n", 2, &err), err);
+        expect_end(0);
+        CHECK_STR(out.data, "x\n");
+        end_api();
+}
+
+TEST(a_wait_ends_when_another_descriptor_is_readable)
+{
+        struct far_event event;
+        struct err err;
+        int fds[2];
+
+        start_api(NULL, NULL);
+        open_sh("read -r line; echo \"$line\"");
+        CHECK(pipe(fds) == 0 && write(fds[1], "x", 1) == 1);
+        far->ops->wake_on(far, fds[0]);
+        CHECK_OK(far_next(far, -1, &event, &err), err);
+        CHECK(event.kind == FAR_NOTHING);
+        far->ops->wake_on(far, -1);
+        close(fds[0]);
+        close(fds[1]);
+        CHECK_OK(far_send(far, "x\n", 2, &err), err);
+        expect_end(0);
+        end_api();
+}
+
+TEST(a_cancel_ends_a_wait)
+{
+        const char *const argv[] = { "sleep", "60", NULL };
+        struct far_event event;
+        struct err err;
+
+        start_api(NULL, NULL);
+        struct cancel *cancel = cancel_new(NULL, &err);
+        far = far_open(box, argv, cancel, &err);
+        CHECK_PTR(far, err);
+        cancel_trigger(cancel);
+        CHECK_ERR(far_next(far, -1, &event, &err) < 0, err, ERR_CANCELLED, "cancelled");
+        cancel_unref(cancel);
+        end_api();
+}
+
+/* Only an explicit status ends well. */
+
+static const char *const script = "head -c 100000 /dev/zero";
+
+static void
+with_fault(const char *action, enum err_code code, const char *why)
+{
+        char faults[256];
+
+        snprintf(faults, sizeof(faults), "* */exec* every %s\n", action);
+        start_api(faults, NULL);
+        open_sh(script);
+        if (code == ERR_NONE)
+                expect_end(0);
+        else
+                expect_failure_of(code, why);
+        end_api();
+}
+
+TEST(no_status_is_a_failure)
+{
+        with_fault("final missing", ERR_TRUNCATED, "without the container's status");
+        with_fault("final empty", ERR_TRUNCATED, "without the container's status");
+        with_fault("close-frame stdout:50000", ERR_TRUNCATED, "without the container's status");
+        with_fault("close stdout:50000", ERR_TRUNCATED, "without the container's status");
+        with_fault("reset stdout:50000", ERR_TRUNCATED, "without the container's status");
+}
+
+TEST(a_status_that_is_none_is_a_failure)
+{
+        with_fault("final garbage", ERR_PROTOCOL, "the container's status");
+        with_fault("final failure", ERR_PROCESS, "cannot run \"sh\" in pod default/box: ");
+        with_fault("final {\"status\":\"Success!\"}", ERR_PROTOCOL, "neither Success nor Failure");
+}
+
+TEST(output_behind_the_status_is_handed_out)
+{
+        with_fault("late last", ERR_NONE, NULL);
+        CHECK_INT(out.len, 0);
+        start_api("* */exec* every late last\n", NULL);
+        open_sh(script);
+        expect_end(0);
+        CHECK_INT(out.len, 100000);
+        end_api();
+}
+
+TEST(fragments_are_put_together)
+{
+        start_api("* */exec* every fragments 7\n", NULL);
+        open_sh("echo 0123456789; echo 0123456789 >&2; exit 3");
+        expect_end(3);
+        CHECK_STR(out.data, "0123456789\n");
+        CHECK_STR(err_out.data, "0123456789\n");
+        end_api();
+}
+
+TEST(what_breaks_the_protocol_is_a_failure)
+{
+        static const char *const kinds[] = { "masked", "oversized", "negative", "reserved",
+                "opcode", "continuation", "text", "channel", "long-ping", "split-ping" };
+        char action[64];
+
+        for (size_t idx = 0; idx < sizeof(kinds) / sizeof(*kinds); idx++) {
+                struct err err;
+                snprintf(action, sizeof(action), "* */exec* every frame %s 2\n", kinds[idx]);
+                start_api(action, NULL);
+                open_sh(script);
+                CHECK(follow(&err) < 0);
+                CHECK(err.code == ERR_PROTOCOL || err.code == ERR_TRUNCATED);
+                end_api();
+        }
+}
+
+TEST(an_empty_message_is_no_harm)
+{
+        with_fault("frame empty 2", ERR_NONE, NULL);
+}
+
+TEST(a_silent_server_is_a_timeout)
+{
+        kube_connect_times(50, 300);
+        start_api(NULL, NULL);
+        open_sh("read -r line");
+        CHECK(kill(server_pid, SIGSTOP) == 0);
+        expect_failure_of(ERR_TIMEOUT, "pod default/box: ");
+        CHECK(kill(server_pid, SIGCONT) == 0);
+        end_api();
+}
+
+TEST(a_quiet_command_is_no_silent_server)
+{
+        kube_connect_times(50, 400);
+        start_api(NULL, NULL);
+        open_sh("sleep 1; echo late");
+        expect_end(0);
+        CHECK_STR(out.data, "late\n");
+        end_api();
+}
+
+/* What is refused. */
+
+static struct err
+open_fails(const char *ns, const char *pod, const char *container, const char *program,
+    enum err_code code, const char *why)
+{
+        const char *const argv[] = { program, NULL };
+        struct err err;
+        struct far_host *host = kube_pod_host(client, ns, pod, container, &err);
+
+        CHECK_PTR(host, err);
+        far = far_open(host, argv, NULL, &err);
+        if (far != NULL)
+                CHECK_ERR(follow(&err) < 0, err, code, why);
+        else
+                CHECK_ERR(far == NULL, err, code, why);
+        far_free(far);
+        far = NULL;
+        far_host_unref(host);
+        return err;
+}
+
+TEST(what_is_not_there_is_told)
+{
+        start_api(NULL, NULL);
+        struct err err = open_fails("default", "none", NULL, "true", ERR_NOT_FOUND,
+            "cannot run \"true\" in pod default/none");
+        CHECK_INT(err.http, 404);
+        open_fails("default", "box", "side", "true", ERR_NOT_FOUND, "(container side)");
+        open_fails("default", "box", NULL, "no-such-program", ERR_NOT_FOUND,
+            "cannot run \"no-such-program\" in pod default/box: exec: \"no-such-program\": "
+            "executable file not found");
+        err = open_fails("locked", "box", NULL, "true", ERR_PERMISSION, "cannot run \"true\"");
+        CHECK_STR(
+            err.hint, "it takes the verbs get and create on pods/exec in the namespace \"locked\"");
+        end_api();
+}
+
+TEST(a_refused_upgrade_says_why)
+{
+        static const struct {
+                const char *action;
+                enum err_code code;
+                bool retryable;
+        } cases[] = {
+                { "status 401 Unauthorized", ERR_CREDENTIALS, false },
+                { "status 429 TooManyRequests", ERR_HTTP, true },
+                { "status 500 InternalError", ERR_HTTP, true },
+                { "status 503 -", ERR_HTTP, true },
+                { "redirect http://127.0.0.1:1/", ERR_HTTP, false },
+                { "upgrade wrong-accept", ERR_PROTOCOL, false },
+                { "upgrade no-protocol", ERR_PROTOCOL, false },
+                { "upgrade v9.channel.k8s.io", ERR_PROTOCOL, false },
+        };
+        const char *const argv[] = { "true", NULL };
+        char faults[128];
+
+        for (size_t idx = 0; idx < sizeof(cases) / sizeof(*cases); idx++) {
+                struct err err;
+                snprintf(faults, sizeof(faults), "* */exec* every %s\n", cases[idx].action);
+                start_api(faults, NULL);
+                far = far_open(box, argv, NULL, &err);
+                CHECK_ERR(
+                    far == NULL, err, cases[idx].code, "cannot run \"true\" in pod default/box: ");
+                CHECK_INT(err.retryable, cases[idx].retryable);
+                check_not_shown(&err);
+                end_api();
+        }
+}
+
+TEST(bytes_with_the_upgrade_belong_to_the_first_message)
+{
+        with_fault("upgrade extra", ERR_NONE, NULL);
+}
