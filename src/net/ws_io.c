@@ -90,11 +90,8 @@ ws_put_some(struct ws *ws, const void *data, size_t len, size_t *put, struct err
         CURLcode rc = curl_easy_send(ws->transfer.easy, data, len, put);
         if (rc == CURLE_AGAIN)
                 *put = 0;
-        if (rc == CURLE_OK || rc == CURLE_AGAIN) {
-                if (*put > 0)
-                        ws->silent_ms = 0;
+        if (rc == CURLE_OK || rc == CURLE_AGAIN)
                 return 0;
-        }
         err_set(err, ERR_NETWORK, "cannot send to \"%s\": %s", ws->transfer.name, reason(ws, rc));
         if (err != NULL)
                 err->retryable = true;
@@ -126,8 +123,11 @@ ws_put(struct ws *ws, const void *data, size_t len, struct err *err)
                         return -1;
                 at += put;
                 len -= put;
-                if (put > 0)
+                if (put > 0) {
+                        /* Not for control frames: our own pings would break the silence. */
+                        ws->silent_ms = 0;
                         continue;
+                }
                 if (ws_fill(ws, WS_HELD_MAX, err) < 0)
                         return -1;
                 if (ws->ended)
