@@ -134,7 +134,7 @@ local function read_lines(self, lines)
       self.told = true
       outcome = text ~= "" and take(self, text) or nil
     elseif why == "ended" then
-      return "ended"
+      return self.handler.idle and self.handler.idle() and "stop" or "ended"
     end
     if outcome == nil and self.handler.idle and self.handler.idle() then
       outcome = "stop"
