@@ -102,14 +102,18 @@ local function one_line(text)
   return (tostring(text):gsub("%s+", " "):sub(1, 300))
 end
 
+local NOT_STARTED = { StartError = true, ContainerCannotRun = true }
+
 --- How the container ended before, for one that is started again and again.
 local function last_end(status)
   local ended = type(status.lastState) == "table" and status.lastState.terminated
   if type(ended) ~= "table" then
     return ""
   end
-  return (", it ended with status %s%s"):format(tostring(ended.exitCode),
-    ended.reason and ended.reason ~= "Error" and (" (%s)"):format(ended.reason) or "")
+  -- Of a container that did not start the message is the runtime's, else its own words.
+  local why = NOT_STARTED[ended.reason] and ended.message
+  return (", it ended with status %s%s"):format(tostring(ended.exitCode), ended.reason and ended.reason ~= "Error"
+    and (" (%s%s)"):format(ended.reason, why and ": " .. one_line(why) or "") or "")
 end
 
 local function container_trouble(pod, status)

@@ -15,7 +15,9 @@ local task = require "task"
 local watch = {}
 
 local PAGE = 500
-local LINE_MAX = 16 * 1024 * 1024
+
+--- Bound on an event: etcd keeps objects of at most 1.5 MiB, where nobody changed that.
+local LINE_MAX = 6 * 1024 * 1024
 
 --- How long a watch lasts by the server's word, seconds; one that is silent for
 --- longer than that is dead.

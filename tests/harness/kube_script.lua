@@ -103,17 +103,6 @@ local function answer_of(step)
     body = type(body) == "table" and json.encode(body) or body }
 end
 
-local CODES = { [401] = "credentials", [403] = "permission", [404] = "not_found", [409] = "changed",
-  [410] = "changed", [422] = "invalid" }
-
-function script.check(what, answer)
-  if answer.status < 200 or answer.status > 299 then
-    local ok, status = pcall(json.decode, answer.body)
-    failure.raise(CODES[answer.status] or "http", ("%s: %s"):format(what, ok and type(status) == "table"
-      and status.message or "HTTP " .. answer.status), { http = answer.status })
-  end
-end
-
 local Native = {}
 Native.__index = Native
 
@@ -169,8 +158,7 @@ end
 --- @return function raises unless the script was played to its end
 --- @return table what was asked: {path = how often} of discovery
 function script.open(steps, discovery)
-  local found, of_kube = pcall(require, "_kube")
-  local check = found and of_kube.check or script.check
+  local check = require("_kube").check
   local native = setmetatable({ steps = steps, discovery = setmetatable(discovery or {},
     { __index = script.discovery }), asked = {}, check = check }, Native)
   local cluster = kube.over(native, check, { pace = { first_ms = 1, longest_ms = 4, limit_ms = 300 } })
