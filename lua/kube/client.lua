@@ -97,7 +97,7 @@ function client.refuse(cluster, request, answer)
   error(e, 0)
 end
 
-local function transmit(cluster, request)
+local function transmit(cluster, request, repeats)
   local headers = { ["Accept"] = request.accept or "application/json" }
   local body = request.body
   if type(body) == "table" then
@@ -112,6 +112,7 @@ local function transmit(cluster, request)
   return cluster.native:request {
     method = request.method, path = request.path .. http.query(request.query), headers = headers,
     body = body, answer_max = request.answer_max, stall_ms = request.stall_ms or STALL_MS,
+    repeats = repeats, once = not repeats,
   }
 end
 
@@ -126,7 +127,8 @@ function client.send(cluster, request)
   end
   local pauses = retry.begin(cluster.pace)
   while true do
-    local ok, answer = pcall(cluster.gate.pass, cluster.gate, transmit, cluster, request)
+    local ok, answer = pcall(cluster.gate.pass, cluster.gate, transmit, cluster, request,
+      repeats)
     local e = not ok and answer or nil
     if not retry.makes_sense(ok and answer or nil, e, repeats) then
       if ok then

@@ -91,7 +91,11 @@ local function list(self)
       return true
     end
   end
-  return self.handler.synced and self.handler.synced()
+  if self.is_synced or self.handler.synced == nil then
+    return false
+  end
+  self.is_synced = true
+  return self.handler.synced()
 end
 
 local function broken(self, why)
@@ -172,6 +176,10 @@ local function can_resume(e)
     return false
   end
   local status = e.http
+  if status == nil and e.code == "too_big" then
+    -- Events came faster than they were taken; what was not is told again.
+    return true
+  end
   return status == 429 or status and status >= 500 or status == nil and retry.makes_sense(nil, e, true)
 end
 
@@ -235,8 +243,8 @@ end
 --- Follow the objects of a kind.
 --- @param kind table of kube.discovery
 --- @param opts table namespace, all, selector, fields, turn_s
---- @param handler table event = function(type, object), synced = function() when a list
----   is told, idle = function() about every every_ms; each returns true to stop
+--- @param handler table event = function(type, object), synced = function() when the first
+---   list is told, idle = function() about every every_ms; each returns true to stop
 function watch.run(cluster, kind, opts, handler)
   local self = { cluster = cluster, kind = kind, opts = opts, known = {},
     every_ms = handler.every_ms or EVERY_MS, turn_s = opts.turn_s or TURN_S,

@@ -137,6 +137,8 @@ call_begin(lua_State *L, struct call *call)
         struct err err;
 
         lx_http_read(L, call->options, &call->request);
+        call->request.may_repeat = lx_field_bool(L, call->options, "repeats", false);
+        call->request.once = lx_field_bool(L, call->options, "once", false);
         if (!kube_client_is_ready(call->client)) {
                 call->lj.job.run = prepare_run;
                 call->lj.push = prepare_push;
@@ -149,7 +151,7 @@ call_begin(lua_State *L, struct call *call)
 }
 
 /*
- * client:request{method, path, headers, body, answer_max, stall_ms, total_ms}
+ * client:request{method, path, headers, body, answer_max, stall_ms, total_ms, repeats, once}
  * -> {status, headers, body}; a 401 is tried once more with new credentials; waits
  */
 int

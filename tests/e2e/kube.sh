@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The module kube on a real cluster, beside what kubectl says of it.
-# timeout: 900
+# timeout: 600
 # shellcheck source=tests/harness/lib.sh
 . "$(dirname "$0")/../harness/lib.sh"
 # shellcheck source=tests/harness/e2e.sh
