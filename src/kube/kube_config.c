@@ -211,13 +211,28 @@ resolve(const struct kube_docs *docs, const char *wanted, struct kube_config *ou
             err, "a user has a token, tokenFile, client-certificate, username, or exec");
 }
 
+/* Names out of a file may have anything in them. */
+static void
+make_one_line(char *text)
+{
+        for (; *text != '\0'; text++) {
+                if ((unsigned char)*text < ' ' || *text == 127)
+                        *text = ' ';
+        }
+}
+
 static int
 resolve_all(struct kube_docs *docs, const char *context, struct kube_config *out, struct err *err)
 {
         memset(out, 0, sizeof(*out));
         int rc = resolve(docs, context, out, err);
-        if (rc < 0)
+        if (rc < 0) {
                 kube_config_clear(out);
+                if (err != NULL) {
+                        make_one_line(err->msg);
+                        make_one_line(err->hint);
+                }
+        }
         kube_docs_clear(docs);
         return rc;
 }
