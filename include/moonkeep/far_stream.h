@@ -60,8 +60,8 @@ struct far_extract_opts {
  * verified end; 0 means that the far end extracted and synced all of it.  After a
  * failure the caller removes dest.  Takes src (freed in all cases).
  */
-int far_tar_extract(struct source *src, struct far_host *host,
-    const struct far_extract_opts *opts, struct cancel *cancel, struct err *err);
+int far_tar_extract(struct source *src, struct far_host *host, const struct far_extract_opts *opts,
+    struct cancel *cancel, struct err *err);
 
 /* far_file_write: src (taken) as a file there: written beside path, synced, renamed; needs dd. */
 struct far_file_opts {

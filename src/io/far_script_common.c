@@ -1,8 +1,11 @@
 #include "far_script.h"
 
-const char far_script_boot[] = "_mk=; while IFS= read -r _mkl; do "
-                               "case $_mkl in \"$1\") eval \"$_mk\"; exit;; esac; _mk=\"$_mk$_mkl\n"
-                               "\"; done; exit 97";
+/* clang-format off */
+
+const char far_script_boot[] =
+    "_mk=; while IFS= read -r _mkl; do "
+    "case $_mkl in \"$1\") eval \"$_mk\"; exit;; esac; _mk=\"$_mk$_mkl\n\"; "
+    "done; exit 97";
 
 /*
  * _mkM is the mark; all names begin with _mk, as commands may know others from their
@@ -15,7 +18,7 @@ const char far_script_boot[] = "_mk=; while IFS= read -r _mkl; do "
  * a silence of 15 minutes counts as the end, for runtimes that do not close
  * the input when we are gone.  The main shell waits for its children before it
  * ends, because PID 1 of many pods waits for nobody; SIGHUP tells the watchdog
- * that this is done.  SIGPIPE must not end a shell that has children.
+ * that this is done; clean removes what is not to stay.  SIGPIPE must not end a shell that has children.
  *
  * The group must be ours: "kill 0" would otherwise reach what runs there.
  */
@@ -43,9 +46,9 @@ const char far_script_common[] =
     "}\n"
     "_mkW=\n"
     "clean() { :; }\n"
-    "over() { trap '' TERM; kill -TERM 0; [ -z \"$_mkW\" ] || kill -HUP $_mkW 2>/dev/null; wait; "
-    "exit "
-    "143; }\n"
+    "quit() { [ -z \"$_mkW\" ] || kill -HUP $_mkW 2>/dev/null; wait; clean; }\n"
+    "over() { trap '' TERM; kill -TERM 0; exit 143; }\n"
+    "trap quit EXIT\n"
     "trap over TERM HUP INT\n"
     "trap : PIPE\n"
     /* Why a file or directory cannot be had. */

@@ -1,5 +1,7 @@
 #include "far_script.h"
 
+/* clang-format off */
+
 /*
  * One file on stdout, to the size that it had when it was opened.
  *
@@ -55,25 +57,24 @@ const char far_script_file_in[] =
     "[ $proof = structure ] || hasher\n"
     "LC_ALL=C; export LC_ALL; umask 077\n"
     "clean() { rm -f \"$tmp\"; }\n"
-    "[ -d \"$dir\" ] || { [ -e \"$dir\" ] && { say refuse nodir; exit 98; }; say refuse gone; exit "
-    "98; }\n"
+    "[ -d \"$dir\" ] || { [ -e \"$dir\" ] && { say refuse nodir; exit 98; }; say refuse gone; exit 98; }\n"
     "if [ -e \"$path\" ] || [ -L \"$path\" ]; then\n"
     "  [ $new = 0 ] || { say refuse exists; exit 98; }\n"
     "  [ ! -e \"$path\" ] || [ -f \"$path\" ] || refuse \"$path\"\n"
     "fi\n"
     "(set -C; : >\"$tmp\") || { say refuse create; exit 98; }\n"
-    "frames >>\"$tmp\" || { clean; say stored -1; exit 95; }\n"
+    "frames >>\"$tmp\" || { say stored -1; exit 95; }\n"
     "watch & _mkW=$!\n"
     "dd if=/dev/null of=\"$tmp\" conv=notrunc,fsync 2>/dev/null || sync\n"
     "chmod $mode \"$tmp\"\n"
     "say stored \"$(stat -c %s \"$tmp\")\"\n"
     "if [ $proof = digest ]; then sum=$($H <\"$tmp\"); say sum \"${sum%% *}\"; fi\n"
     "say done\n"
-    "wait $_mkW || { clean; exit 97; }\n"
+    "wait $_mkW || exit 97\n"
     "_mkW=\n"
     "if [ $new = 1 ]; then\n"
     "  ln \"$tmp\" \"$path\"; r=$?; clean\n"
-    "else mv -f \"$tmp\" \"$path\"; r=$?; [ $r = 0 ] || clean; fi\n"
+    "else mv -f \"$tmp\" \"$path\"; r=$?; fi\n"
     "sync \"$dir\" 2>/dev/null || sync\n"
     "say placed $r\n"
     "[ $r = 0 ] || exit 98\n"

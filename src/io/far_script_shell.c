@@ -1,5 +1,7 @@
 #include "far_script.h"
 
+/* clang-format off */
+
 /*
  * A shell that runs scripts, one after the other.
  *
