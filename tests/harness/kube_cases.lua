@@ -139,7 +139,7 @@ test["only the object that is meant is deleted"] = function(t)
 end
 
 test["what happens is told in its order"] = function(t)
-  local cluster, told = open(), {}
+  local cluster, told, count = open(), {}, {}
   cluster:create(config_map "before")
   local changes
   cluster:watch("cm", { selector = "made=here", synced = function()
@@ -150,11 +150,18 @@ test["what happens is told in its order"] = function(t)
       cluster:create(config_map "end")
     end)
   end }, function(type, object)
-    told[#told + 1] = type .. " " .. object.metadata.name
-    return object.metadata.name == "end"
+    local said = type .. " " .. object.metadata.name
+    told[#told + 1], count[said] = said, (count[said] or 0) + 1
+    return count["ADDED end"] and count["DELETED before"] and count["ADDED new"]
   end)
   t.check(changes:wait())
-  t.equal(told, { "ADDED before", "ADDED new", "MODIFIED before", "DELETED before", "ADDED end" })
+  if os_.getenv "FORGETS" then
+    -- What is listed anew is told as it is by then.
+    count["MODIFIED before"] = nil
+    t.equal(count, { ["ADDED before"] = 1, ["ADDED new"] = 1, ["DELETED before"] = 1, ["ADDED end"] = 1 })
+  else
+    t.equal(told, { "ADDED before", "ADDED new", "MODIFIED before", "DELETED before", "ADDED end" })
+  end
   cluster:delete("cm", "new")
   cluster:delete("cm", "end")
 end
