@@ -15,8 +15,10 @@
 #include "moonkeep/thread.h"
 
 #define CHUNK ((size_t)32 * 1024)
-/* Bound on what one message from the far end may leave to be written. */
-#define PENDING_MAX ((size_t)4 * 1024 * 1024)
+/* With so much to be written, nothing more is taken from either side ... */
+#define PENDING_ENOUGH ((size_t)1024 * 1024)
+/* ... than one piece, of whatever size. */
+#define PENDING_MAX ((size_t)8 * 1024 * 1024)
 /* So often it is looked whether the other end of the socket was closed. */
 #define LOOK_MS 500
 #define ARGS_MAX 64
@@ -72,37 +74,36 @@ end_reading(struct kube_forward *it)
         it->far->ops->wake_on(it->far, -1);
 }
 
-/* As much of the socket's input as is there.  1: the other end is gone. */
+/* One piece of the socket's input, if one is there: 1; 0: none; -1: the socket is gone, or err. */
 static int
 send_input(struct kube_forward *it, struct err *err)
 {
         char chunk[CHUNK];
+        ssize_t got;
 
-        while (!it->input_ended) {
-                ssize_t got = recv(it->fd, chunk, sizeof(chunk), MSG_DONTWAIT);
-                if (got < 0 && errno == EINTR)
-                        continue;
-                if (got < 0 && errno == EAGAIN)
-                        return 0;
-                if (got > 0) {
-                        if (far_send(it->far, chunk, (size_t)got, err) == 0)
-                                continue;
-                        if (err->code != ERR_NETWORK)
-                                return -1;
-                        /* The far end takes no more: what it has sent may say why. */
-                        end_reading(it);
-                        return 0;
-                }
-                end_reading(it);
-                if (got < 0 || is_gone(it))
+        do
+                got = recv(it->fd, chunk, sizeof(chunk), MSG_DONTWAIT);
+        while (got < 0 && errno == EINTR);
+        if (got < 0 && errno == EAGAIN)
+                return 0;
+        if (got > 0) {
+                if (far_send(it->far, chunk, (size_t)got, err) == 0)
                         return 1;
-                if (it->far->ops->end_input != NULL && it->far->ops->end_input(it->far, err) < 0)
+                if (err->code != ERR_NETWORK)
                         return -1;
+                /* The far end takes no more: what it has sent may say why. */
+                end_reading(it);
+                return 1;
         }
-        return is_gone(it) ? 1 : 0;
+        end_reading(it);
+        if (got < 0 || is_gone(it))
+                return -1;
+        if (it->far->ops->end_input != NULL && it->far->ops->end_input(it->far, err) < 0)
+                return -1;
+        return 1;
 }
 
-/* As much as the socket takes.  1: the other end is gone. */
+/* As much as the socket takes.  -1: the other end is gone. */
 static int
 write_pending(struct kube_forward *it)
 {
@@ -112,19 +113,10 @@ write_pending(struct kube_forward *it)
                 if (sent < 0 && errno == EINTR)
                         continue;
                 if (sent < 0)
-                        return errno == EAGAIN ? 0 : 1;
+                        return errno == EAGAIN ? 0 : -1;
                 buf_consume(&it->pending, (size_t)sent);
         }
         return 0;
-}
-
-/* The socket has to take something, or bring something, before anything else is done. */
-static int
-wait_for_socket(struct kube_forward *it, struct err *err)
-{
-        short events = it->input_ended ? POLLOUT : POLLOUT | POLLIN;
-
-        return cancel_wait_fd(it->cancel, it->fd, events, -1, err);
 }
 
 /* A command that ended well, or the error that it had. */
@@ -140,48 +132,89 @@ judge_end(const struct kube_forward *it, int status, struct err *err)
             it->host->label, status, *said != '\0' ? ": " : "", said);
 }
 
+/* The far end said why it ends: what it sent before is still to be written. */
+static void
+end_far(struct kube_forward *it, const struct err *failure)
+{
+        it->far_ended = true;
+        if (failure != NULL)
+                it->failure = *failure;
+}
+
+/* One piece of what the far end sends: 1; 0: nothing came. */
 static int
-take_output(struct kube_forward *it, struct err *err)
+take_output(struct kube_forward *it, int wait_ms)
 {
         struct far_event event;
+        struct err err;
 
-        if (far_next(it->far, LOOK_MS, &event, err) < 0)
-                return -1;
+        err_init(&err);
+        if (far_next(it->far, wait_ms, &event, &err) < 0) {
+                end_far(it, &err);
+                return 1;
+        }
         switch (event.kind) {
         case FAR_OUT:
-                return buf_add(&it->pending, event.data, event.len, err);
+                if (buf_add(&it->pending, event.data, event.len, &err) < 0)
+                        end_far(it, &err);
+                return 1;
         case FAR_ERR:
                 /* More than that explains nothing. */
                 (void)buf_add(&it->said, event.data, event.len, NULL);
-                break;
+                return 1;
         case FAR_ENDED:
-                it->far_ended = true;
-                return judge_end(it, event.status, err);
+                end_far(it, judge_end(it, event.status, &err) < 0 ? &err : NULL);
+                return 1;
         case FAR_NOTHING:
                 break;
         }
         return 0;
 }
 
+/* Output waits for the socket: until that takes some, or brings some. */
+static int
+wait_for_socket(const struct kube_forward *it, bool with_input, struct err *err)
+{
+        struct err why;
+
+        if (cancel_wait_fd(
+                it->cancel, it->fd, with_input ? POLLOUT | POLLIN : POLLOUT, LOOK_MS, &why) < 0 &&
+            why.code != ERR_TIMEOUT) {
+                *err = why;
+                return -1;
+        }
+        return 0;
+}
+
+/*
+ * Input is sent piece by piece, and what comes is taken in between: a far end
+ * that cannot write any more does not read either.
+ */
 static int
 carry(struct kube_forward *it, struct err *err)
 {
         if (it->far->ops->wake_on == NULL)
                 return err_set(err, ERR_UNSUPPORTED, "such a far end carries no connections");
         it->far->ops->wake_on(it->far, it->fd);
+        int took = 0;
         for (;;) {
-                int rc = write_pending(it);
-                if (rc == 0 && it->far_ended && it->pending.len == 0)
+                int sent = 0;
+                if (write_pending(it) < 0)
                         return 0;
-                if (rc == 0 && !it->far_ended)
-                        rc = send_input(it, err);
-                if (rc != 0)
-                        return rc < 0 ? -1 : 0;
-                if (it->pending.len > 0)
-                        rc = wait_for_socket(it, err);
-                else if (!it->far_ended)
-                        rc = take_output(it, err);
-                if (rc < 0)
+                if (it->far_ended && it->pending.len == 0)
+                        return 0;
+                bool has_room = it->pending.len < PENDING_ENOUGH;
+                bool takes_input = has_room && !it->input_ended && !it->far_ended;
+                /* Not while output is there to be taken: what comes during a send is kept. */
+                if (takes_input && took == 0 && (sent = send_input(it, err)) < 0)
+                        return err->code != ERR_NONE ? -1 : 0;
+                if (it->input_ended && is_gone(it))
+                        return 0;
+                took = 0;
+                if (has_room && !it->far_ended)
+                        took = take_output(it, sent > 0 || it->pending.len > 0 ? 0 : LOOK_MS);
+                if (sent == 0 && took == 0 && it->pending.len > 0 &&
+                    wait_for_socket(it, takes_input, err) < 0)
                         return -1;
         }
 }
