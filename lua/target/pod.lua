@@ -120,7 +120,7 @@ end
 
 --- The path with its pod, for messages.
 function Pod:describe(path)
-  return ("%s on %s"):format(path, self.name)
+  return ("%s:%s"):format(self.name, path)
 end
 
 Pod.check_absolute = machine.check_absolute

@@ -168,8 +168,8 @@ local function has_shell(self, host, image)
 end
 
 local function machine_of(self, host)
-  return remote.open(host, { url = self.where.text, name = self.memory.blueprint.pod,
-    proof = self.where.proof })
+  return remote.new { host = host, url = self.where.text, proof = self.where.proof,
+    name = ("pod %s/%s"):format(self.memory.blueprint.namespace, self.memory.blueprint.pod) }
 end
 
 local function in_pod(self, pod, host)
