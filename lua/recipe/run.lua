@@ -163,13 +163,15 @@ local function reopen(typed, options, what, allow)
     allow(summary, book.events, id)
     local recipe = load_again(first.recipe, id, what)
     check_same(recipe, first, id, options, what)
-    return {
+    local run_again = {
       id = id, recipe = recipe, values = first.params, journal = book, ui = options.ui,
       -- Steps that are done are not run again: what they warned of still counts.
       warnings = summary.warnings,
       yes = options.yes or first.yes, with_changes = options.with_changes,
       opened = params.open(recipe.def.params or {}, first.params),
     }
+    session.demand(run_again)
+    return run_again
   end)
   if not ok then
     book:close()

@@ -62,6 +62,15 @@ function session.attach(run)
   end
 end
 
+--- Raise "refused" when a target is not what it was when the run began: the same
+--- context may lead to another cluster.
+function session.demand(run)
+  session.attach(run)
+  for _, one in ipairs(targets(run)) do
+    one.target:demand()
+  end
+end
+
 --- Let the targets remove what they made.
 --- @return error|nil the first that could not
 function session.release(run)

@@ -106,7 +106,8 @@ function Machine:free(path)
   return (fs.space(path))
 end
 
---- Who acts on this target: {uid, gid, root = boolean}.
+--- Who acts on this target: {uid, gid, root = boolean}; is_server where that is known
+--- to be the user that the servers on it run as.
 function Machine:identity()
   local process = os_.process()
   return { uid = process.uid, gid = process.gid, root = process.uid == 0 }

@@ -7,7 +7,6 @@ local address = require "target.pod.address"
 local blueprint = require "target.pod.blueprint"
 local effect = require "effect"
 local failure = require "failure"
-local machine = require "target.machine"
 
 local pod = {}
 
@@ -94,9 +93,12 @@ function Pod:rename(from, to, why)
   return act(self, "rename", false, { from, to }, from, to, why)
 end
 
---- Who acts on this target: {uid, gid, root = boolean}.
+--- Who acts on this target: {uid, gid, root = boolean, is_server = true: it is the user
+--- of the container}.
 function Pod:identity()
-  return act(self, "identity", true, {})
+  local who = act(self, "identity", true, {})
+  who.is_server = true
+  return who
 end
 
 --- A directory as a tar source; see target.machine.
@@ -123,7 +125,12 @@ function Pod:describe(path)
   return ("%s:%s"):format(self.name, path)
 end
 
-Pod.check_absolute = machine.check_absolute
+--- Raise "usage" when a path is not absolute.
+function Pod:check_absolute(path, what)
+  if path:sub(1, 1) ~= "/" then
+    failure.raise("usage", ("%s must be an absolute path, not \"%s\""):format(what, path))
+  end
+end
 
 --- The cluster that the pod is in (module kube).
 function Pod:cluster()
@@ -175,6 +182,13 @@ end
 --- @param session table of recipe.session
 function Pod:attach(session)
   self.place:attach(session)
+end
+
+--- Raise "refused" when the run began on another cluster.
+function Pod:demand()
+  if self.place.memory.pinned then
+    require("target.pod.guard").check_cluster(self.place)
+  end
 end
 
 --- The end: helper pods are removed.

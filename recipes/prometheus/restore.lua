@@ -15,14 +15,34 @@ local TRIES = 3
 --- How long the server may take to answer again after the old data was put back.
 local ANSWERS_MS = 60000
 
---- Who the restored files will belong to: as asked, else as the directory is,
---- else as it was when the backup was made.
+--- How many of the names in the data directory are asked whom they belong to.
+local ASKED = 20
+
+--- Whom what is in the directory belongs to, when that is one user: a volume's own
+--- directory may be root's, while a server that is somebody else writes in it.
+local function owner_of_content(target, dir)
+  local owner
+  for index, name in ipairs(target:list(dir)) do
+    local found = index <= ASKED and not name:match("^%.moonkeep") and name ~= "lost+found"
+      and target:stat(dir .. "/" .. name)
+    if found then
+      if owner and owner.uid ~= found.uid then
+        return nil
+      end
+      owner = owner or { uid = found.uid, gid = found.gid }
+    end
+  end
+  return owner
+end
+
+--- Who the restored files will belong to: as asked, else as what is there now, else
+--- as the directory is, else as it was when the backup was made.
 local function decide_owner(p, dir, book)
   local there = p.target:stat(dir, true)
   local recorded = book.content.owner or {}
-  local owner = p.owner or there or recorded
+  local owner = p.owner or there and owner_of_content(p.target, dir) or there or recorded
   local us = p.target:identity()
-  if owner.uid == nil then
+  if owner.uid == nil or (not p.owner and not us.root and us.is_server) then
     owner = us
   elseif not us.root and (owner.uid ~= us.uid) then
     failure.raise("permission", ("the files in \"%s\" belong to user %d, and only root can give them to it")

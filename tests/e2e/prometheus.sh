@@ -95,13 +95,12 @@ killed_while_down() {
         make_prometheus "$E2E_PROMETHEUS_IMAGE"
         check_status 0 backup
         kube exec prometheus-0 -- touch "$DATA/mark"
-        # shellcheck disable=SC2119 # options are for some scenarios
-        restore >"$SCRATCH/run.out" 2>&1 &
+        "$MOONKEEP" run prometheus.restore --target "$POD" --store "$STORE" --state "$STATE" --yes \
+            --service workload >"$SCRATCH/run.out" 2>&1 &
         local pid=$!
         defer kill -KILL "$pid"
         wait_for 60 grep -qsE '^\[[0-9]+/[0-9]+\] Move the old data' "$SCRATCH/run.out"
-        # shellcheck disable=SC2046 # the program below the function's shell
-        kill -KILL $(pgrep -P "$pid") "$pid" || :
+        kill -KILL "$pid"
         wait "$pid" 2>/dev/null || :
         check_equal "$(kube get statefulset prometheus -o jsonpath='{.spec.replicas}')" 0
         check_contains <(kube get statefulset prometheus -o jsonpath='{.metadata.annotations}') '\"replicas\":1'

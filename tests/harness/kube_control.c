@@ -39,13 +39,16 @@ api_find_json(const char *group, const char *plural, const json_t *json)
             api_text(json, "metadata.name"));
 }
 
+/* Owners that do not control count for the collection of garbage only. */
 static bool
-is_owned_by(const json_t *object, const char *uid)
+is_controlled_by(const json_t *object, const char *uid)
 {
         const json_t *owners = api_at(object, "metadata.ownerReferences");
 
         for (size_t idx = 0; idx < json_array_size(owners); idx++) {
-                if (strcmp(api_text(json_array_get(owners, idx), "uid"), uid) == 0)
+                const json_t *owner = json_array_get(owners, idx);
+                if (json_is_true(json_object_get(owner, "controller")) &&
+                    strcmp(api_text(owner, "uid"), uid) == 0)
                         return true;
         }
         return false;
@@ -58,7 +61,7 @@ api_owned(const char *group, const char *plural, const json_t *owner)
         json_t *owned = json_array();
 
         for (size_t idx = 0; idx < json_array_size(all); idx++) {
-                if (is_owned_by(json_array_get(all, idx), api_text(owner, "metadata.uid")))
+                if (is_controlled_by(json_array_get(all, idx), api_text(owner, "metadata.uid")))
                         json_array_append(owned, json_array_get(all, idx));
         }
         json_decref(all);
