@@ -12,12 +12,14 @@
 --- something take `why`, for the plan; in a plan the change is listed, and sent as a
 --- dry run, so that what would be refused is refused there.  Errors name what was
 --- asked, the object and the context; "permission" says how the right is granted.
+---
+--- kube.manifest reads and writes manifests.
 
 local client = require "kube.client"
 local effect = require "effect"
 local options = require "kube.options"
 
-local kube = {}
+local kube = { manifest = require "kube.manifest" }
 
 local Cluster = {}
 Cluster.__index = Cluster

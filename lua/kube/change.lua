@@ -21,6 +21,22 @@ local function key_of(kinds, namespace, name)
   return ("%s/%s/%s"):format(kinds, namespace or "", name or "")
 end
 
+--- Would the plan have made this object, or the namespace it is in?  Then the server
+--- does not know it yet.
+function change.is_planned(cluster, kind, namespace, name)
+  if not effect.planning() then
+    return false
+  end
+  local done = done_in(effect.current().plan, cluster)
+  return done[key_of(kind:many(), namespace, name)] == "created"
+    or namespace ~= nil and done[key_of("namespaces", nil, namespace)] == "created"
+end
+
+--- List a change of an object for which change.is_planned.
+function change.list(cluster, verb, said, why)
+  effect.change(verb, ("%s (context \"%s\")"):format(said, cluster.about.context), why)
+end
+
 --- A dry run that the server, or who admits objects to it, cannot do.
 local function is_refusal(e)
   local text = failure.is(e) and e.message:lower() or ""

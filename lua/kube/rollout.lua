@@ -1,9 +1,10 @@
 --- Workloads: scaled, restarted, and followed until what was wanted runs.
 
+local change = require "kube.change"
+local client = require "kube.client"
 local clock = require "clock"
 local discovery = require "kube.discovery"
 local effect = require "effect"
-local client = require "kube.client"
 local failure = require "failure"
 local object = require "kube.object"
 local options = require "kube.options"
@@ -81,6 +82,10 @@ function rollout.scale(cluster, typed, name, replicas, given)
   elseif not opts.annotations and next(kind.subresources) and not kind.subresources.scale then
     failure.raise("unsupported", ("%s have no number of replicas"):format(kind:many()))
   end
+  if change.is_planned(cluster, kind, namespace, name) then
+    change.list(cluster, "scale", ("%s to %d"):format(kind:named(namespace, name), replicas), opts.why)
+    return replicas
+  end
   local subresource = not opts.annotations and "scale" or nil
   return until_unchanged(cluster, function()
     local item = read(cluster, kind, namespace, name, subresource)
@@ -109,6 +114,10 @@ function rollout.restart(cluster, typed, name, given)
   local opts = options.check("kube restart", given, { namespace = "string", why = "string" })
   local kind = template_kind(cluster, typed, "restarted")
   local namespace = options.namespace(cluster, kind, opts.namespace)
+  if change.is_planned(cluster, kind, namespace, name) then
+    change.list(cluster, "restart", kind:named(namespace, name), opts.why)
+    return
+  end
   local item = read(cluster, kind, namespace, name)
   if item.spec.paused == true then
     failure.raise("refused", ("%s is paused, and would not restart (context \"%s\")"):format(

@@ -19,7 +19,8 @@ local wait = {}
 --- Without a change for so long, waiting ends.
 local STALL_MS = 300000
 
---- A watch for one object is renewed this often, so that a dead one is noticed.
+--- A watch for one object is begun anew this often, so that one that tells nothing any
+--- more is noticed, whatever the reason.
 local TURN_S = 60
 
 --- How often an object is asked for where the user may not watch.
@@ -141,7 +142,7 @@ end
 --- Until the wait is over, by a watch.
 local function follow(self, every_ms)
   watch.run(self.cluster, self.kind, { namespace = self.namespace, fields = "metadata.name=" .. self.name,
-    turn_s = TURN_S }, {
+    turn_s = TURN_S, relist = true }, {
     every_ms = every_ms,
     event = function(type, item)
       if type == "DELETED" then

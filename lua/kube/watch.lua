@@ -228,6 +228,9 @@ local function run(self)
         return
       end
     end
+    if outcome == "ended" and self.opts.relist then
+      self.version = nil
+    end
     local was_short = ok and not self.told and clock.mono() - begun < SHORT_MS
     if outcome == "expired" then
       self.version = nil
@@ -242,7 +245,9 @@ end
 
 --- Follow the objects of a kind.
 --- @param kind table of kube.discovery
---- @param opts table namespace, all, selector, fields, turn_s
+--- @param opts table namespace, all, selector, fields; turn_s = seconds of a turn, relist =
+---   true: list anew after each, for a cluster whose past changes (etcd restored: then a
+---   watch from a later version than there is tells nothing)
 --- @param handler table event = function(type, object), synced = function() when the first
 ---   list is told, idle = function() about every every_ms; each returns true to stop
 function watch.run(cluster, kind, opts, handler)

@@ -148,6 +148,14 @@ test["what the server quotes of a Secret is not shown"] = function(t)
   end
 end
 
+test["what others who admit objects say of a Secret is not shown either"] = function(t)
+  local cluster = script.open { { "POST /api/v1/namespaces/default/secrets", status = 403, body = script.status(403,
+    "Forbidden", "admission webhook \"x\" denied the request: hunter2 is too short") } }
+  local e = t.raises("permission", "cannot create secret \"x\"", cluster.create, cluster, { apiVersion = "v1",
+    kind = "Secret", metadata = { name = "x" } })
+  t.equal(e.message:find("hunter2", 1, true), nil)
+end
+
 test["only so many requests are under way to a server at once"] = function(t)
   local cluster = script.open {}
   local now, most, done = 0, 0, 0

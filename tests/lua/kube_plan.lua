@@ -110,6 +110,8 @@ test["what the plan itself makes or removes the server does not know"] = functio
     cluster:create { apiVersion = "v1", kind = "Namespace", metadata = { name = "new" } }
     cluster:create(pod "x", { namespace = "new" })
     cluster:patch("pod", "x", {}, { namespace = "new" })
+    t.equal(cluster:scale("deploy", "d", 2, { namespace = "new" }), 2)
+    cluster:restart("deploy", "d", { namespace = "new" })
     cluster:delete("pod", "x", { namespace = "new" })
     local twice = cluster:delete("pod", "x", { namespace = "new" })
     cluster:delete("pod", "x")
@@ -117,7 +119,7 @@ test["what the plan itself makes or removes the server does not know"] = functio
     cluster:patch("pod", "x", {})
     return twice
   end)
-  t.equal({ #said, gone }, { 8, false })
+  t.equal({ #said, gone }, { 10, false })
   played()
   -- Another plan knows nothing of it.
   cluster, played = script.open { { "POST " .. PODS, query = DRY } }

@@ -68,6 +68,14 @@ test["an object that does not exist yet is waited for"] = function(t)
   played()
 end
 
+test["what a watch does not tell, the list after it does"] = function(t)
+  local cluster, played = script.open { listed(ready("900", "False")), turn("waiting"),
+    -- The past has changed: there are only older versions now.
+    listed(ready("40", "True")) }
+  t.equal(cluster:wait("pod", "x", { condition = "Ready" }).metadata.resourceVersion, "40")
+  played()
+end
+
 test["a value at a path is compared as text"] = function(t)
   local one = script.pod("x", "1", { status = { phase = "Pending", ready = false, count = 3, list = { 1, 2 } } })
   local two = script.pod("x", "2", { status = { phase = "Running" } })

@@ -101,6 +101,13 @@ test["another object of the same name is another object"] = function(t)
   played()
 end
 
+test["events that come faster than they are taken are told again"] = function(t)
+  local cluster, played = script.open { listed "5", turn("5", event("ADDED", "a", "6"), failure.new("too_big", "more")),
+    turn("6", event("ADDED", "b", "7"), event("ADDED", "end", "8")) }
+  t.equal(told(cluster), { "ADDED a 6", "ADDED b 7" })
+  played()
+end
+
 test["a refusal is an error, and so is what is no event"] = function(t)
   local cluster = script.open { listed "5", { "FOLLOW " .. PODS, status = 403,
     body = script.status(403, "Forbidden", "no") } }
