@@ -70,6 +70,9 @@ struct http_request {
         void *dial_arg;
 };
 
+/* Bound on what stands behind '?' in a URL; that of what is before it is URL_MAX. */
+#define HTTP_QUERY_MAX ((size_t)1024 * 1024)
+
 /* Bound on the headers of an answer, in bytes over all lines. */
 #define HTTP_HEADERS_MAX ((size_t)64 * 1024)
 

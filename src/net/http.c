@@ -162,13 +162,36 @@ set_timers(struct transfer *transfer, struct err *err)
         return 0;
 }
 
+static int
+check_query(const char *query, struct err *err)
+{
+        size_t len = strnlen(query, HTTP_QUERY_MAX + 1);
+
+        if (len > HTTP_QUERY_MAX)
+                return err_set(err, ERR_USAGE,
+                    "cannot send a request with a query of more than %zu bytes", HTTP_QUERY_MAX);
+        for (size_t idx = 0; idx < len; idx++) {
+                unsigned char byte = (unsigned char)query[idx];
+                if (byte <= ' ' || byte == 0x7f || byte == '#')
+                        return err_set(err, ERR_USAGE,
+                            "cannot send a request: there is a space, a control character or \"#\" "
+                            "in its query");
+        }
+        return 0;
+}
+
 int
 http_set_url(struct transfer *transfer, struct err *err)
 {
         const char *text = transfer->request.url;
         struct url *url = &transfer->url;
+        size_t len = strcspn(text, "?");
 
-        if (url_parse(text, url, err) < 0) {
+        /* What is behind '?' may be long: the command of a pod's exec stands there. */
+        transfer->name = mem_strndup(text, len, err);
+        if (transfer->name == NULL || check_query(text + len, err) < 0)
+                return -1;
+        if (url_parse(transfer->name, url, err) < 0) {
                 if (err != NULL && err->code == ERR_INVALID)
                         err->code = ERR_USAGE;
                 return -1;
@@ -183,8 +206,7 @@ http_set_url(struct transfer *transfer, struct err *err)
                     err, ERR_USAGE, "cannot send a request to a URL with a user or password in it");
                 return err_hint(err, "give them as an Authorization header, from a secret");
         }
-        transfer->name = mem_strndup(text, strcspn(text, "?"), err);
-        return transfer->name != NULL ? 0 : -1;
+        return 0;
 }
 
 int

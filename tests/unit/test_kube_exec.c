@@ -202,6 +202,21 @@ TEST(a_server_of_no_common_protocol_is_told)
         end_api();
 }
 
+TEST(a_long_command_arrives_as_a_whole)
+{
+        static char word[60001];
+        const char *const argv[] = { "printf", "%s", word, NULL };
+        struct err err;
+
+        start_api(NULL, NULL);
+        memset(word, '+', sizeof(word) - 1);
+        far = far_open(box, argv, NULL, &err);
+        CHECK_PTR(far, err);
+        expect_end(0);
+        CHECK_INT(out.len, sizeof(word) - 1);
+        end_api();
+}
+
 TEST(a_wait_has_an_end)
 {
         struct far_event event;
