@@ -324,6 +324,7 @@ far_link_failed(const struct far_link *link, const char *tool, int status, struc
                 { "No space left", ERR_FULL },
                 { "quota exceeded", ERR_FULL },
                 { "File too large", ERR_FULL },
+                { "Wrote only ", ERR_FULL }, /* GNU tar, of the write that met the end */
                 { "File exists", ERR_EXISTS },
                 { "Permission denied", ERR_PERMISSION },
                 { "Operation not permitted", ERR_PERMISSION },
@@ -342,7 +343,9 @@ far_link_failed(const struct far_link *link, const char *tool, int status, struc
         }
         if (said[0] == '\0')
                 return err_set(err, code, "%s ended with status %d there", tool, status);
-        return err_set(err, code, "%s", said);
+        if (status <= 0)
+                return err_set(err, code, "%s", said);
+        return err_set(err, code, "%s ended with status %d there: %s", tool, status, said);
 }
 
 int

@@ -58,7 +58,7 @@ const char *far_link_said(const struct far_link *link, char out[FAR_SAID_SIZE]);
 
 /*
  * far_link_failed: what a tool said there as an error: ERR_FULL, ERR_PERMISSION,
- * ERR_EXISTS, ERR_NOT_FOUND where its words are known, else ERR_IO.
+ * ERR_EXISTS, ERR_NOT_FOUND where its words are known, else ERR_IO.  status 0: not known yet.
  */
 int far_link_failed(const struct far_link *link, const char *tool, int status, struct err *err);
 

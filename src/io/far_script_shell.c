@@ -39,7 +39,7 @@ const char far_script_shell[] =
     "  one | {\n"
     "    IFS= read -r _mkW; trap '[ -z \"$_mkW\" ] || kill -HUP $_mkW 2>/dev/null; exit 143' TERM\n"
     "    marks begin\n"
-    "    ( trap - PIPE HUP INT; exec 3>&- 4>&- 5<&-; eval \"$_mks\" )\n"
+    "    ( trap - PIPE HUP INT; trap 'exit 143' TERM; exec 3>&- 4>&- 5<&-; eval \"$_mks\" )\n"
     "    marks end $?.\n"
     "  } || exit 97\n"
     "done\n"

@@ -18,7 +18,7 @@ refused(struct far_upload *it, const char *why, struct err *err)
         if (strcmp(why, "exists") == 0)
                 return err_set(err, ERR_EXISTS, "\"%s\" exists", it->path);
         if (strcmp(why, "create") == 0)
-                return far_link_failed(&it->link, "sh", 1, err);
+                return far_link_failed(&it->link, "sh", 0, err);
         return far_link_refused(why, it->path, err);
 }
 
@@ -35,7 +35,7 @@ on_line(void *arg, const char *word, const char *rest, struct err *err)
                         it->tool_status = status;
         } else if (strcmp(word, "stored") == 0) {
                 if (rest[0] == '-')
-                        return far_link_failed(&it->link, it->tool, 1, err);
+                        return far_link_failed(&it->link, it->tool, 0, err);
                 it->stored = strtoull(rest, NULL, 10);
                 it->tool_status = 0;
                 it->all_came = true;
@@ -57,8 +57,8 @@ static int
 look_at_words(const struct far_upload *it, struct err *err)
 {
         static const char *const fatal[] = { "No space left", "quota exceeded",
-                "Read-only file system", "File exists", "Cannot open", "Cannot write",
-                "Cannot mkdir" };
+                "Read-only file system", "Wrote only ", "File exists", "Cannot open",
+                "Cannot write", "Cannot mkdir" };
         char said[FAR_SAID_SIZE];
 
         if (it->link.words.len == 0)
@@ -66,7 +66,7 @@ look_at_words(const struct far_upload *it, struct err *err)
         far_link_said(&it->link, said);
         for (size_t idx = 0; idx < sizeof(fatal) / sizeof(*fatal); idx++) {
                 if (strcasestr(said, fatal[idx]) != NULL)
-                        return far_link_failed(&it->link, it->tool, 1, err);
+                        return far_link_failed(&it->link, it->tool, 0, err);
         }
         return 0;
 }

@@ -416,6 +416,114 @@ TEST(what_tar_extract_refuses_never_leaves)
         far_host_unref(host);
 }
 
+/* A tar of ours in front of theirs, which says what a real one would. */
+static struct far_host *
+host_with_tar(const char *script)
+{
+        char path[1024];
+        const char *bin = test_path("bin");
+
+        sh("mkdir -p %s && printf '%%s\\n' '#!/bin/sh' '%s' >%s/tar && chmod 755 %s/tar", bin,
+            script, bin, bin);
+        snprintf(path, sizeof(path), "%s:/usr/bin:/bin", bin);
+        return far_test_host("/bin/dash", path, NULL);
+}
+
+TEST(the_words_of_tar_are_told)
+{
+        static const struct {
+                const char *script;
+                enum err_code code;
+                const char *text;
+        } rows[] = {
+                { "/bin/tar \"$@\"; echo tar: ./file: file changed as we read it >&2; exit 1",
+                    ERR_IO, "changed while it was read" },
+                { "/bin/tar \"$@\"; echo tar: ./x: Cannot open: Permission denied >&2; exit 2",
+                    ERR_PERMISSION, "Permission denied" },
+                { "/bin/tar \"$@\"; exit 2", ERR_IO, "tar ended with status 2" },
+                { "/bin/tar \"$@\" | dd bs=512 count=4 2>/dev/null; exit 0", ERR_TRUNCATED, "cut" },
+                { "kill -9 $$", ERR_IO, "137" },
+                { "echo no tar", ERR_TRUNCATED, "" },
+        };
+        struct far_tar_opts opts = { .root = test_path("small"), .stall_ms = STALL_MS };
+
+        make_small();
+        for (size_t idx = 0; idx < sizeof(rows) / sizeof(*rows); idx++) {
+                struct far_host *host = host_with_tar(rows[idx].script);
+                struct buf tar;
+                struct err err;
+                CHECK_ERR(fetch(host, &opts, &tar, &err) < 0, err, rows[idx].code, rows[idx].text);
+                buf_free(&tar);
+                far_host_unref(host);
+        }
+}
+
+TEST(a_silent_tar_gives_signs_of_life)
+{
+        struct far_host *host = host_with_tar("sleep 3; exec /bin/tar \"$@\"");
+        struct far_tar_opts opts = { .root = test_path("small"), .stall_ms = 1500 };
+        struct buf tar;
+        struct err err;
+
+        make_small();
+        CHECK_OK(fetch(host, &opts, &tar, &err), err);
+        buf_free(&tar);
+        far_host_unref(host);
+}
+
+TEST(a_full_disk_ends_an_upload_at_once)
+{
+        struct far_host *host = far_test_host("dash", NULL, NULL);
+        struct far_tar_opts out = { .root = test_path("big"), .stall_ms = STALL_MS };
+        struct far_extract_opts in = { .dest = test_path("full"), .stall_ms = STALL_MS };
+        struct buf tar;
+        struct err err;
+
+        sh("mkdir %s %s && dd if=/dev/zero of=%s/f bs=1M count=20 2>/dev/null", out.root, in.dest,
+            out.root);
+        char command[512];
+        snprintf(
+            command, sizeof(command), "mount -t tmpfs -o size=1m none '%s' 2>/dev/null", in.dest);
+        if (system(command) != 0)
+                SKIP("needs a file system of its own: root");
+        CHECK_OK(fetch(host, &out, &tar, &err), err);
+        int rc = put(host, &tar, &in, &err);
+        sh("umount '%s'", in.dest);
+        CHECK_ERR(rc < 0, err, ERR_FULL, "cannot extract into");
+        buf_free(&tar);
+        far_host_unref(host);
+}
+
+TEST(no_tar_runs_on_when_we_are_killed)
+{
+        char seconds[32];
+
+        snprintf(seconds, sizeof(seconds), "8641%d", (int)(getpid() % 100000));
+        make_small();
+        for (const char *const *name = far_test_shells(); *name != NULL; name++) {
+                char path[1024];
+                sh("mkdir -p %s && printf '%%s\\n' '#!/bin/sh' 'sleep %s' >%s/tar && chmod 755 "
+                   "%s/tar",
+                    test_path("bin"), seconds, test_path("bin"), test_path("bin"));
+                snprintf(path, sizeof(path), "%s:/usr/bin:/bin", test_path("bin"));
+                char full[64];
+                snprintf(full, sizeof(full), strncmp(*name, "busybox", 7) == 0 ? "%s" : "/bin/%s",
+                    *name);
+                struct far_tar_opts opts = { .root = test_path("small"), .stall_ms = STALL_MS };
+                pid_t child = fork();
+                if (child == 0) {
+                        struct err err;
+                        struct buf tar;
+                        (void)fetch(far_test_host(full, path, NULL), &opts, &tar, &err);
+                        _exit(0);
+                }
+                usleep(500000);
+                CHECK_INT(kill(child, SIGKILL), 0);
+                CHECK_INT(waitpid(child, NULL, 0), child);
+                CHECK(!far_test_left(seconds));
+        }
+}
+
 static int
 back_once(void *arg, struct err *err)
 {
