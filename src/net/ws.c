@@ -88,11 +88,18 @@ time_left(const struct ws *ws, int64_t now, int64_t deadline)
         return left;
 }
 
+static int
+nothing(struct ws_event *out)
+{
+        memset(out, 0, sizeof(*out));
+        return 0;
+}
+
 /* The next event, or WS_NOTHING at the deadline (-1: none). */
 static int
 next(struct ws *ws, int64_t deadline, struct ws_event *out, struct err *err)
 {
-        bool is_over = false;
+        bool is_over = false, is_late = false;
 
         for (;;) {
                 int rc = ws_reader_next(&ws->reader, out, err);
@@ -100,19 +107,25 @@ next(struct ws *ws, int64_t deadline, struct ws_event *out, struct err *err)
                         return err_prefix(err, "cannot read from \"%s\"", ws->transfer.name);
                 if (rc > 0)
                         break;
+                if (is_late)
+                        return nothing(out);
                 size_t before = ws->reader.end - ws->reader.start;
                 if (ws_fill(ws, ws->reader.cap, err) < 0)
                         return -1;
                 send_control(ws);
-                if (ws->reader.end - ws->reader.start > before)
+                int64_t now = time_mono_ms();
+                bool is_time = deadline >= 0 && now >= deadline;
+                if (ws->reader.end - ws->reader.start > before) {
+                        /* Pings may come faster than they are read. */
+                        if (cancel_check(ws->cancel, err) < 0)
+                                return -1;
+                        is_late = is_time || ws->watch_fd >= 0;
                         continue;
+                }
                 if (ws->ended)
                         return broke_off(ws, err);
-                int64_t now = time_mono_ms();
-                if (is_over || (deadline >= 0 && now >= deadline)) {
-                        memset(out, 0, sizeof(*out));
-                        return 0;
-                }
+                if (is_over || is_time)
+                        return nothing(out);
                 if (ws->stall_ms > 0 && ws->silent_ms >= ws->stall_ms)
                         return ws_stalled(ws, "read from", err);
                 bool to_write = ws->write_err.code == ERR_NONE && ws_control_waits(ws);

@@ -985,6 +985,41 @@ TEST(a_server_that_never_reads_is_a_time_out)
         free(data);
 }
 
+/* Pings, as fast as they go, for as long as the client is there. */
+static void
+play_flood(struct peer *peer, const void *arg)
+{
+        static char pings[65536];
+        int64_t until = time_mono_ms() + SERVER_WAIT_MS;
+
+        (void)arg;
+        for (size_t idx = 0; idx < sizeof(pings); idx += 2)
+                memcpy(pings + idx, "\x89\x00", 2);
+        peer_upgrade(peer);
+        while (time_mono_ms() < until && send(peer->fd, pings, sizeof(pings), MSG_NOSIGNAL) > 0)
+                continue;
+}
+
+TEST(pings_without_end_keep_no_wait_from_ending)
+{
+        struct ws_event event = { .kind = WS_PIECE };
+        struct err err;
+        int fd = eventfd(1, 0);
+
+        err_init(&err);
+        ws_serve(play_flood, NULL, 1);
+        struct ws *ws = ws_connect();
+        CHECK_OK(ws_next(ws, 30, &event, &err), err);
+        CHECK_INT(event.kind, WS_NOTHING);
+        ws_watch(ws, fd, POLLIN);
+        event.kind = WS_PIECE;
+        CHECK_OK(ws_next(ws, -1, &event, &err), err);
+        CHECK_INT(event.kind, WS_NOTHING);
+        ws_free(ws);
+        ws_served();
+        close(fd);
+}
+
 /* Cancelling. */
 
 static void *
@@ -999,6 +1034,7 @@ enum phase {
         CONNECTING,
         ANSWERING,
         READING,
+        FLOODED,
         SENDING
 };
 
@@ -1018,6 +1054,8 @@ cancel_in(enum phase phase)
         CHECK_PTR(token, err);
         if (phase == SENDING)
                 ws_serve(play_deaf, &fd, 1);
+        else if (phase == FLOODED)
+                ws_serve(play_flood, NULL, 1);
         else if (phase != CONNECTING)
                 ws_serve(play_silence, phase == ANSWERING ? "no answer" : NULL, 1);
         struct ws_request request = ws_request_to(ws_port, url, sizeof(url));
@@ -1026,12 +1064,12 @@ cancel_in(enum phase phase)
                 snprintf(
                     url, sizeof(url), "https://127.0.0.1:%d/x", launch("tls_front", argv, &pid));
         }
-        if (phase == READING || phase == SENDING) {
+        if (phase >= READING) {
                 ws = ws_open(&request, token, NULL, &err);
                 CHECK_PTR(ws, err);
         }
         CHECK_OK(thread_start(&thread, "trigger", trigger_soon, token, &err), err);
-        if (phase == READING) {
+        if (phase == READING || phase == FLOODED) {
                 rc = ws_next(ws, -1, &event, &err);
         } else if (phase == SENDING) {
                 for (int count = 0; count < 100 && rc == 0; count++)
@@ -1057,6 +1095,7 @@ TEST(every_wait_can_be_cancelled)
         cancel_in(CONNECTING);
         cancel_in(ANSWERING);
         cancel_in(READING);
+        cancel_in(FLOODED);
         cancel_in(SENDING);
 }
 
