@@ -83,6 +83,12 @@ int ws_send(struct ws *ws, const void *head, size_t head_len, const void *data, 
     struct err *err);
 
 /*
+ * ws_patience: from now on ws_send waits so long for the server to take a byte, in
+ * place of stall_ms, which 0 stands for.
+ */
+void ws_patience(struct ws *ws, int64_t ms);
+
+/*
  * ws_watch: a descriptor whose poll(2) events end the wait of ws_next, too, with
  * WS_NOTHING; -1: none.  It must stay open as long.
  */

@@ -196,7 +196,7 @@ exec_next(struct far *far, int wait_ms, struct far_event *out, struct err *err)
                         judge(it, "");
                         break;
                 }
-                if (event.kind == WS_NOTHING && (it->wakes || (until >= 0 && now >= until))) {
+                if ((event.kind == WS_NOTHING && it->wakes) || (until >= 0 && now >= until)) {
                         *out = (struct far_event){ .kind = FAR_NOTHING };
                         return 0;
                 }
@@ -204,17 +204,33 @@ exec_next(struct far *far, int wait_ms, struct far_event *out, struct err *err)
         return give_end(it, out, err);
 }
 
+/* One message.  That the connection has ended is for next to say, and why. */
+static int
+send_message(struct exec *it, const void *head, size_t head_len, const void *data, size_t len,
+    struct err *err)
+{
+        struct err why;
+
+        err_init(&why);
+        ws_patience(it->ws, it->far.stall_ms);
+        if (ws_send(it->ws, head, head_len, data, len, &why) == 0 || why.code == ERR_NETWORK)
+                return 0;
+        err_prefix(&why, "%s", it->far.host->label);
+        if (err != NULL)
+                *err = why;
+        return -1;
+}
+
 static int
 exec_send(struct far *far, const void *data, size_t len, struct err *err)
 {
-        struct exec *it = (struct exec *)far;
         const unsigned char head = CHANNEL_IN;
         const char *at = data;
 
         while (len > 0) {
                 size_t piece = len < MESSAGE_MAX ? len : MESSAGE_MAX;
-                if (ws_send(it->ws, &head, 1, at, piece, err) < 0)
-                        return err_prefix(err, "%s", far->host->label);
+                if (send_message((struct exec *)far, &head, 1, at, piece, err) < 0)
+                        return -1;
                 at += piece;
                 len -= piece;
         }
@@ -224,12 +240,9 @@ exec_send(struct far *far, const void *data, size_t len, struct err *err)
 static int
 exec_end_input(struct far *far, struct err *err)
 {
-        struct exec *it = (struct exec *)far;
         const unsigned char message[] = { CHANNEL_CLOSE, CHANNEL_IN };
 
-        if (ws_send(it->ws, message, sizeof(message), NULL, 0, err) < 0)
-                return err_prefix(err, "%s", far->host->label);
-        return 0;
+        return send_message((struct exec *)far, message, sizeof(message), NULL, 0, err);
 }
 
 static void

@@ -18,6 +18,12 @@ ws_watch(struct ws *ws, int fd, short events)
         ws->watch_events = events;
 }
 
+void
+ws_patience(struct ws *ws, int64_t ms)
+{
+        ws->patience_ms = ms > 0 ? ms : ws->stall_ms;
+}
+
 /* Remember an error, and report it. */
 static int
 stick(struct err *kept, struct err *err)
@@ -127,7 +133,7 @@ next(struct ws *ws, int64_t deadline, struct ws_event *out, struct err *err)
                 if (is_over || is_time)
                         return nothing(out);
                 if (ws->stall_ms > 0 && ws->silent_ms >= ws->stall_ms)
-                        return ws_stalled(ws, "read from", err);
+                        return ws_stalled(ws, "read from", ws->stall_ms, err);
                 bool to_write = ws->write_err.code == ERR_NONE && ws_control_waits(ws);
                 rc = ws_wait(ws, to_write, time_left(ws, now, deadline), err);
                 if (rc < 0)

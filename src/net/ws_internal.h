@@ -25,6 +25,7 @@ struct ws {
         int fd;
         char *protocol;
         int64_t stall_ms;
+        int64_t patience_ms; /* as stall_ms, where something is sent */
         int64_t ping_ms;
         int watch_fd; /* or -1 */
         short watch_events;
@@ -66,8 +67,8 @@ int ws_put(struct ws *ws, const void *data, size_t len, struct err *err);
 /* ws_put_some: as much as goes without waiting; *put may be 0. */
 int ws_put_some(struct ws *ws, const void *data, size_t len, size_t *put, struct err *err);
 
-/* ws_stalled: the error for stall_ms without a byte. */
-int ws_stalled(const struct ws *ws, const char *what, struct err *err);
+/* ws_stalled: the error for so long without a byte. */
+int ws_stalled(const struct ws *ws, const char *what, int64_t ms, struct err *err);
 
 /* ws_key: the key of one frame. */
 int ws_key(struct ws *ws, unsigned char out[WS_KEY_SIZE], struct err *err);

@@ -12,10 +12,10 @@
 #define SMALL_ROOM ((size_t)32 * 1024)
 
 int
-ws_stalled(const struct ws *ws, const char *what, struct err *err)
+ws_stalled(const struct ws *ws, const char *what, int64_t ms, struct err *err)
 {
         err_set(err, ERR_TIMEOUT, "cannot %s \"%s\": no progress for %lld.%03d s", what,
-            ws->transfer.name, (long long)(ws->stall_ms / 1000), (int)(ws->stall_ms % 1000));
+            ws->transfer.name, (long long)(ms / 1000), (int)(ms % 1000));
         if (err != NULL)
                 err->retryable = true;
         return -1;
@@ -135,10 +135,10 @@ ws_put(struct ws *ws, const void *data, size_t len, struct err *err)
                 if (ws->reader.end - ws->reader.start >= WS_HELD_MAX)
                         return err_set(err, ERR_PROTOCOL,
                             "cannot send to \"%s\": it sends and does not read", ws->transfer.name);
-                if (ws->stall_ms > 0 && ws->silent_ms >= ws->stall_ms)
-                        return ws_stalled(ws, "send to", err);
-                if (ws_wait(ws, true, ws->stall_ms > 0 ? ws->stall_ms - ws->silent_ms : -1, err) <
-                    0)
+                if (ws->patience_ms > 0 && ws->silent_ms >= ws->patience_ms)
+                        return ws_stalled(ws, "send to", ws->patience_ms, err);
+                if (ws_wait(ws, true, ws->patience_ms > 0 ? ws->patience_ms - ws->silent_ms : -1,
+                        err) < 0)
                         return -1;
         }
         return 0;

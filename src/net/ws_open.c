@@ -148,7 +148,7 @@ fetch(struct ws *ws, struct err *err)
                 if (ws->ended)
                         return 1;
                 if (ws->stall_ms > 0 && ws->silent_ms >= ws->stall_ms)
-                        return ws_stalled(ws, CONNECT, err);
+                        return ws_stalled(ws, CONNECT, ws->stall_ms, err);
                 int64_t left = ws->stall_ms > 0 ? ws->stall_ms - ws->silent_ms : -1;
                 if (ws_wait(ws, false, left, err) < 0)
                         return -1;
@@ -254,7 +254,7 @@ ws_open(const struct ws_request *request, struct cancel *cancel, struct http_ans
         ws->fd = -1;
         ws->watch_fd = -1;
         ws->cancel = cancel_ref(cancel);
-        ws->stall_ms = request->stall_ms;
+        ws->stall_ms = ws->patience_ms = request->stall_ms;
         ws->ping_ms = request->ping_ms;
         ws->heard_ms = time_mono_ms();
         err_init(&ws->read_err);

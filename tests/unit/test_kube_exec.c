@@ -369,6 +369,47 @@ TEST(a_quiet_command_is_no_silent_server)
         end_api();
 }
 
+TEST(what_a_command_that_ended_does_not_take_is_dropped)
+{
+        struct err err;
+
+        err_init(&err);
+        start_api(NULL, NULL);
+        open_sh("echo out; exit 3");
+        /* Until it has ended, and for longer. */
+        for (int count = 0; count < 100; count++) {
+                CHECK_OK(far_send(far, "\n", 1, &err), err);
+                usleep(5000);
+        }
+        CHECK_OK(far->ops->end_input(far, &err), err);
+        expect_end(3);
+        CHECK_STR(out.data, "out\n");
+        end_api();
+}
+
+TEST(a_command_that_takes_its_time_to_read_has_the_time_that_the_caller_gives)
+{
+        const size_t size = 32 * 1024 * 1024;
+        char *data = calloc(1, size);
+        struct err err;
+
+        err_init(&err);
+        kube_connect_times(50, 300);
+        start_api(NULL, NULL);
+        open_sh("sleep 1; head -c 33554432 | wc -c");
+        far->stall_ms = 20000;
+        CHECK_OK(far_send(far, data, size, &err), err);
+        expect_end(0);
+        CHECK_INT(atoi(out.data), size);
+        far_free(far);
+        open_sh("sleep 60");
+        far->stall_ms = 200;
+        CHECK_ERR(far_send(far, data, size, &err) < 0, err, ERR_TIMEOUT,
+            "pod default/box: cannot send to ");
+        free(data);
+        end_api();
+}
+
 /* What is refused. */
 
 static struct err
