@@ -209,12 +209,10 @@ api_serve_change(struct api_conn *conn, const struct api_target *target)
         } else {
                 answer = api_not_found(target);
         }
-        api_unlock();
-        if (strcmp(api_text(answer, "kind"), "Status") == 0)
-                api_refuse(conn, answer);
-        else
-                api_answer_json(conn, code, answer);
+        struct api_rendered rendered = api_render(answer, code);
         json_decref(body);
+        api_unlock();
+        api_send(conn, rendered);
         free(manager);
         free(coding);
 }

@@ -28,7 +28,8 @@ void api_control_deployments(void);
 void api_control_jobs(void);
 void api_control_claims(void);
 
-/* api_snapshot: references of all objects of a type.  api_owned: of those that an owner controls. */
+/* api_snapshot: references of all objects of a type.  api_owned: of those that an owner controls.
+ */
 json_t *api_snapshot(const char *group, const char *plural);
 json_t *api_owned(const char *group, const char *plural, const json_t *owner);
 

@@ -197,8 +197,9 @@ api_serve_delete(struct api_conn *conn, const struct api_target *target)
         api_lock();
         json_t *answer =
             *target->name != '\0' ? delete_one(target, &doom) : delete_all(conn, target, &doom);
+        struct api_rendered rendered = api_render(answer, 200);
         api_unlock();
-        api_answer_json(conn, (int)api_number(answer, "code", 200), answer);
+        api_send(conn, rendered);
         json_decref(body);
 }
 
@@ -212,11 +213,12 @@ api_serve_eviction(struct api_conn *conn, const struct api_target *target)
         doom.dry = api_is_dry(conn);
         api_lock();
         json_t *answer = delete_one(&pod, &doom);
-        api_unlock();
         if (api_at(answer, "code") == NULL) {
                 json_decref(answer);
                 answer = json_pack("{s:s, s:s, s:{}, s:s, s:i}", "kind", "Status", "apiVersion",
                     "v1", "metadata", "status", "Success", "code", 201);
         }
-        api_answer_json(conn, (int)api_number(answer, "code", 201), answer);
+        struct api_rendered rendered = api_render(answer, 201);
+        api_unlock();
+        api_send(conn, rendered);
 }

@@ -44,7 +44,7 @@ api_find_pod(struct api_conn *conn, const struct api_target *target)
         pod.sub = "";
         api_lock();
         const struct api_object *object = api_find(target->type, target->ns, target->name);
-        json_t *json = object != NULL ? json_incref(object->json) : NULL;
+        json_t *json = object != NULL ? api_copy(object->json) : NULL;
         api_unlock();
         if (json == NULL)
                 api_refuse(conn, api_not_found(&pod));

@@ -11,7 +11,8 @@ void api_exec_protocols(const char *spoken);
 
 void api_serve_exec(struct api_conn *conn, const struct api_target *target);
 
-/* api_find_pod: the pod of a request; NULL when there is none, which has been answered. */
+/* api_find_pod: a copy of the pod of a request; NULL when there is none, which has been answered.
+ */
 json_t *api_find_pod(struct api_conn *conn, const struct api_target *target);
 
 /* api_find_container: its container, by the request; NULL when it has been answered. */

@@ -97,7 +97,7 @@ pod_of_service(const json_t *service, int *port)
                 json_object_foreach((json_t *)(uintptr_t)selector, key, value) fits =
                     fits && json_equal(json_object_get(labels, key), value);
                 if (fits && strcmp(api_text(pods[idx]->json, "status.phase"), "Running") == 0)
-                        found = json_incref(pods[idx]->json);
+                        found = api_copy(pods[idx]->json);
         }
         return found;
 }
@@ -156,7 +156,7 @@ api_serve_proxy(struct api_conn *conn, const struct api_target *target)
         named.sub = "";
         api_lock();
         const struct api_object *object = api_find(target->type, target->ns, name);
-        json_t *pod = object != NULL ? json_incref(object->json) : NULL;
+        json_t *pod = object != NULL ? api_copy(object->json) : NULL;
         bool is_service = strcmp(target->type->plural, "services") == 0;
         if (pod != NULL && is_service) {
                 json_t *service = pod;

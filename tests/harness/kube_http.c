@@ -347,17 +347,38 @@ api_answer(struct api_conn *conn, int status, const char *type, const char *head
         buf_free(&head);
 }
 
-void
-api_answer_json(struct api_conn *conn, int status, json_t *value)
+struct api_rendered
+api_render(json_t *value, int good)
 {
+        bool failed =
+            strcmp(api_text(value, "kind"), "Status") == 0 && api_at(value, "code") != NULL;
         char *text = api_dump(value);
         size_t len = strlen(text);
 
-        text = fault_checked(realloc(text, len + 2));
-        memcpy(text + len, "\n", 2);
-        api_answer(conn, status, "application/json", NULL, text, len + 1);
-        free(text);
+        struct api_rendered rendered = {
+                .status = failed ? (int)api_number(value, "code", 500) : good,
+                .text = fault_checked(realloc(text, len + 2)),
+        };
+        memcpy(rendered.text + len, "\n", 2);
         json_decref(value);
+        return rendered;
+}
+
+void
+api_send(struct api_conn *conn, struct api_rendered rendered)
+{
+        api_answer(
+            conn, rendered.status, "application/json", NULL, rendered.text, strlen(rendered.text));
+        free(rendered.text);
+}
+
+void
+api_answer_json(struct api_conn *conn, int status, json_t *value)
+{
+        struct api_rendered rendered = api_render(value, status);
+
+        rendered.status = status;
+        api_send(conn, rendered);
 }
 
 bool

@@ -72,6 +72,18 @@ void api_answer(struct api_conn *conn, int status, const char *type, const char 
     const char *body, size_t len);
 void api_answer_json(struct api_conn *conn, int status, json_t *value);
 
+/*
+ * api_render: the text and the status of an answer (taken): the code of a Status of a
+ * failure, else good.  What the store has a part in is rendered under its lock:
+ * references are counted by one thread at a time.  api_send: that answer.
+ */
+struct api_rendered {
+        int status;
+        char *text;
+};
+struct api_rendered api_render(json_t *value, int good);
+void api_send(struct api_conn *conn, struct api_rendered rendered);
+
 /* api_begin, api_chunk, api_end: an answer of pieces. */
 bool api_begin(struct api_conn *conn, const char *type);
 bool api_chunk(struct api_conn *conn, const void *data, size_t len);

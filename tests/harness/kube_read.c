@@ -158,12 +158,12 @@ api_serve_list(struct api_conn *conn, const struct api_target *target)
         if (answer == NULL)
                 answer =
                     list_from(&selector, limit != NULL ? strtoul(limit, NULL, 10) : 0, ns, name);
+        if (api_at(answer, "code") == NULL)
+                answer = api_as_table(conn, target->type, answer);
+        struct api_rendered rendered = api_render(answer, 200);
         api_unlock();
         buf_free(&plain);
-        if (api_at(answer, "code") != NULL)
-                api_refuse(conn, answer);
-        else
-                api_answer_json(conn, 200, api_as_table(conn, target->type, answer));
+        api_send(conn, rendered);
 }
 
 static void
@@ -171,20 +171,16 @@ serve_get(struct api_conn *conn, const struct api_target *target)
 {
         api_lock();
         const struct api_object *object = api_find(target->type, target->ns, target->name);
-        json_t *json = object != NULL ? json_incref(object->json) : NULL;
+        json_t *answer;
+        if (object == NULL)
+                answer = api_not_found(target);
+        else if (strcmp(target->sub, "scale") == 0)
+                answer = api_scale_of(target->type, object->json);
+        else
+                answer = api_as_table(conn, target->type, json_incref(object->json));
+        struct api_rendered rendered = api_render(answer, 200);
         api_unlock();
-        if (json == NULL) {
-                api_refuse(conn, api_not_found(target));
-                return;
-        }
-        if (strcmp(target->sub, "scale") == 0) {
-                json_t *scale = api_scale_of(target->type, json);
-                json_decref(json);
-                json = scale;
-        } else {
-                json = api_as_table(conn, target->type, json);
-        }
-        api_answer_json(conn, 200, json);
+        api_send(conn, rendered);
 }
 
 static bool

@@ -74,18 +74,14 @@ pass_events(struct watch *watch)
         return api_pass(watch->conn, FAULT_EVENTS);
 }
 
-static void
-send_event(struct watch *watch, const char *kind, json_t *object)
+/* The line of an event, to be freed.  Under the lock. */
+static char *
+line_of(struct watch *watch, const char *kind, json_t *object)
 {
         json_t *shown = api_as_table(watch->conn, watch->selector.type, json_incref(object));
         json_t *event = json_pack("{s:s, s:o}", "type", kind, "object", shown);
-        char *text = api_dump(event);
-        size_t len = strlen(text);
 
-        text[len] = '\n';
-        send_line(watch, text, len + 1);
-        free(text);
-        json_decref(event);
+        return api_render(event, 200).text;
 }
 
 static void
@@ -134,22 +130,25 @@ client_is_gone(const struct api_conn *conn)
         return poll(&gone, 1, 0) > 0;
 }
 
+/* Under the lock, which is given away while anything is sent. */
 static void
 send_all(struct watch *watch)
 {
-        size_t count;
+        size_t count, found = 0;
         struct api_object **objects = api_objects(watch->selector.type, &count);
-        json_t *found = json_array();
+        char **lines = fault_checked(calloc(count + 1, sizeof(*lines)));
 
         for (size_t idx = 0; idx < count; idx++) {
                 if (api_selects(&watch->selector, objects[idx]->json))
-                        json_array_append(found, objects[idx]->json);
+                        lines[found++] = line_of(watch, "ADDED", objects[idx]->json);
         }
         api_unlock();
-        for (size_t idx = 0; idx < json_array_size(found) && pass_events(watch) && !watch->ended;
-             idx++)
-                send_event(watch, "ADDED", json_array_get(found, idx));
-        json_decref(found);
+        for (size_t idx = 0; idx < found; idx++) {
+                if (pass_events(watch) && !watch->ended)
+                        send_line(watch, lines[idx], strlen(lines[idx]));
+                free(lines[idx]);
+        }
+        free(lines);
         api_lock();
 }
 
@@ -186,10 +185,12 @@ follow(struct watch *watch, uint64_t version, int64_t until_ms, bool bookmarks)
                         api_set_text(object, "metadata.resourceVersion",
                             api_text(event->json, "metadata.resourceVersion"));
                 }
+                char *line = line_of(watch, kind, object);
+                json_decref(object);
                 api_unlock();
                 if (pass_events(watch))
-                        send_event(watch, kind, object);
-                json_decref(object);
+                        send_line(watch, line, strlen(line));
+                free(line);
                 api_lock();
         }
 }
@@ -226,8 +227,11 @@ api_serve_watch(struct api_conn *conn, const struct api_target *target)
                         uint64_t now = api_version();
                         send_all(&watch);
                         version = now;
-                        if (initial)
+                        if (initial) {
+                                api_unlock();
                                 send_bookmark(&watch, version, true);
+                                api_lock();
+                        }
                 }
                 if (api_is_forgotten(version)) {
                         json_t *gone =

@@ -210,11 +210,9 @@ api_serve_create(struct api_conn *conn, const struct api_target *target)
                 api_set_text(object, "metadata.namespace", target->ns);
         api_lock();
         json_t *answer = api_create(target, object, manager, api_is_dry(conn));
-        api_unlock();
-        if (api_at(answer, "code") != NULL)
-                api_refuse(conn, answer);
-        else
-                api_answer_json(conn, 201, answer);
+        struct api_rendered rendered = api_render(answer, 201);
         json_decref(object);
+        api_unlock();
+        api_send(conn, rendered);
         free(manager);
 }
