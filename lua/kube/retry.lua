@@ -63,7 +63,8 @@ function retry.makes_sense(answer, e, repeats)
   elseif not failure.is(e) then
     return false
   end
-  if e.code == "network" and e.message:find("cannot connect to ", 1, true) then
+  if e.code == "network" and (e.message:find("cannot connect to ", 1, true)
+    or e.message:find(" broke in the TLS handshake", 1, true)) then
     return true
   end
   return repeats and (e.code == "network" or e.code == "truncated" or e.code == "timeout")

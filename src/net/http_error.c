@@ -212,11 +212,34 @@ certificate_hint(struct transfer *transfer, struct err *err)
             option != NULL ? option : "--ca-file");
 }
 
+/*
+ * The connection broke before TLS had decided anything: the server is going
+ * down, or coming up.  libcurl has one code for that and for all that TLS says.
+ */
+static bool
+is_broken_handshake(const struct transfer *transfer, CURLcode result)
+{
+        static const char *const texts[] = { "Recv failure", "Send failure", "SSL_ERROR_SYSCALL",
+                "Connection reset", "Broken pipe", "unexpected eof" };
+
+        for (size_t idx = 0; idx < sizeof(texts) / sizeof(texts[0]); idx++) {
+                if (strstr(transfer->curl_error, texts[idx]) != NULL)
+                        return result == CURLE_SSL_CONNECT_ERROR;
+        }
+        return false;
+}
+
 static int
 tls_failed(struct transfer *transfer, CURLcode result, struct err *err)
 {
         const char *ca_file = transfer->request.ca_file;
 
+        if (is_broken_handshake(transfer, result)) {
+                char why[CURL_ERROR_SIZE + 64];
+                snprintf(why, sizeof(why), "the connection broke in the TLS handshake: %s",
+                    reason(transfer, result));
+                return fail(transfer, ERR_NETWORK, true, why, err);
+        }
         fail(transfer, ERR_TLS, false, reason(transfer, result), err);
         if (result == CURLE_PEER_FAILED_VERIFICATION)
                 return certificate_hint(transfer, err);

@@ -82,18 +82,6 @@ only_its_own() {
         ! grep -E '(^| )tar |_mk' <<<"$found"
 }
 
-mend() {
-        "$E2E_CLUSTER/up" >/dev/null 2>&1
-}
-
-# kill_component NAME
-kill_component() {
-        local dir
-        dir=$(dirname "${KUBECONFIG%%:*}")
-        defer mend
-        kill -KILL "$(cut -d' ' -f1 "$dir/run/$1.pid")"
-}
-
 component_dies() {
         needs_components
         a_pod_with_data 600

@@ -20,6 +20,22 @@ needs_components() {
         [ -x "${E2E_CLUSTER:-}/up" ] || skip "needs a cluster whose components may be killed (E2E_CLUSTER)"
 }
 
+# mend: whatever of the cluster's components does not run, runs again.  They are not
+# processes of the test, and do not end with it.
+mend() {
+        env -u MOONKEEP_TEST_RUN "$E2E_CLUSTER/up" >/dev/null 2>&1
+}
+
+# kill_component NAME: until mend, or the scenario's end.
+kill_component() {
+        local dir=${KUBECONFIG%%:*}
+        needs_components
+        dir=${dir%/*}
+        [ -e "$dir/run/$1.pid" ] || skip "the cluster does not say which process $1 is"
+        defer mend
+        kill -KILL "$(cut -d' ' -f1 "$dir/run/$1.pid")"
+}
+
 # make_namespace: NAMESPACE is a new one of a random name; it goes with the scenario.
 make_namespace() {
         needs_cluster

@@ -4,6 +4,10 @@
  */
 #include "harness/http_test.h"
 
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <unistd.h>
+
 #include "moonkeep/time.h"
 
 static pid_t front_pid;
@@ -148,6 +152,57 @@ TEST(a_handshake_that_stalls_is_a_time_out)
         CHECK(time_mono_ms() - begin < 5000);
         end_process(front_pid);
         end_server();
+}
+
+/* Takes one connection, reads what comes first, and is gone: with a reset if so wanted. */
+struct hanging_up {
+        int listener;
+        bool with_reset;
+};
+
+static void *
+hang_up(void *arg)
+{
+        const struct hanging_up *it = arg;
+        struct linger at_once = { .l_onoff = 1 };
+        char first[4096];
+        int fd = accept(it->listener, NULL, NULL);
+
+        CHECK(fd >= 0 && read(fd, first, sizeof(first)) > 0);
+        if (it->with_reset)
+                CHECK(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) == 0);
+        close(fd);
+        return NULL;
+}
+
+static void
+expect_hang_up(bool with_reset)
+{
+        struct sockaddr_in at = { .sin_family = AF_INET,
+                .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        socklen_t at_len = sizeof(at);
+        struct hanging_up it = { .with_reset = with_reset };
+        struct outcome outcome;
+        pthread_t thread;
+
+        it.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        CHECK(it.listener >= 0 && bind(it.listener, (struct sockaddr *)&at, sizeof(at)) == 0);
+        CHECK(listen(it.listener, 1) == 0);
+        CHECK(getsockname(it.listener, (struct sockaddr *)&at, &at_len) == 0);
+        CHECK(pthread_create(&thread, NULL, hang_up, &it) == 0);
+        fetch(make("GET", "https://127.0.0.1:%d/x", ntohs(at.sin_port)), &outcome);
+        CHECK_ERR(outcome.err.code != ERR_NONE, outcome.err, ERR_NETWORK,
+            "the connection broke in the TLS handshake: ");
+        CHECK(outcome.err.retryable);
+        end(&outcome);
+        CHECK(pthread_join(thread, NULL) == 0);
+        close(it.listener);
+}
+
+TEST(a_connection_that_breaks_in_the_handshake_is_no_refusal)
+{
+        expect_hang_up(false);
+        expect_hang_up(true);
 }
 
 /* What http_script sends, and then closes its connection. */
