@@ -59,9 +59,10 @@ const char far_script_tar_out[] =
  *
  * $1 is the proof, $2 UID:GID or empty, $3 the directory.  Its own mode and
  * owner stay, whatever the tar says of ".".  -k: nothing is replaced; -o: the
- * owner is who extracts.
+ * owner is who extracts.  Behind the frames comes a line: "setid" when there were
+ * such bits (or sticky ones), which nobody is to get with an owner that is not the stored one.
  *
- * Says: tar STATUS; sum HEX; end (all frames came); own STATUS; done (synced); refuse WHY.
+ * Says: tar STATUS; sum HEX; end (all frames came); bits STATUS; own STATUS; done (synced); refuse WHY.
  */
 const char far_script_tar_in[] =
     "proof=$1 owner=$2 root=$3\n"
@@ -84,7 +85,12 @@ const char far_script_tar_in[] =
     "  take | { trap : TERM\n"
     "    tee /proc/self/fd/6 | { s=$($H 6>&-); say sum \"${s%% *}\"; } 6>&-; } 6>&1 >&2 | put\n"
     "fi || exit 95\n"
+    "IFS= read -r $_mkT bits <&5 || exit 95\n"
     "watch & _mkW=$!\n"
+    "if [ \"$bits\" = setid ]; then\n"
+    "  find . ! -type l \\( -perm -4000 -o -perm -2000 -o -perm -1000 \\) \\\n"
+    "    -exec chmod ug-s,-t {} \\;; say bits $?\n"
+    "fi\n"
     "if [ \"$owner\" ]; then chown -R -h \"$owner\" . && chown ${was#* } .; say own $?; fi\n"
     "chmod ${was% *} . 2>/dev/null\n"
     "sync -f . 2>/dev/null || sync\n"

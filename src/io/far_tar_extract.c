@@ -9,10 +9,26 @@
 #include "moonkeep/far_stream.h"
 #include "tar_judge.h"
 
+struct judged {
+        struct tar_judge judge;
+        bool has_setid;
+};
+
 static int
 judge_entry(void *arg, const struct tar_entry *entry, struct err *err)
 {
-        return tar_judge_next(arg, entry, err);
+        struct judged *it = arg;
+
+        it->has_setid = it->has_setid || (entry->mode & 07000) != 0;
+        return tar_judge_next(&it->judge, entry, err);
+}
+
+static const char *
+last_line(void *arg)
+{
+        const struct judged *it = arg;
+
+        return it->has_setid ? "0\nsetid\n" : "0\nplain\n";
 }
 
 int
@@ -22,22 +38,24 @@ far_tar_extract(struct source *src, struct far_host *host, const struct far_extr
         char owner[48] = "";
         const char *const args[] = { opts->proof == FAR_DIGEST ? "digest" : "structure", owner,
                 opts->dest, NULL };
-        struct far_upload upload = { .path = opts->dest, .tool = "tar" };
-        struct tar_judge judge;
-        struct tar_tee tee = { .first = { .entry = judge_entry, .arg = &judge },
+        struct judged judged = { .has_setid = false };
+        struct far_upload upload = {
+                .path = opts->dest, .tool = "tar", .last_line = last_line, .arg = &judged
+        };
+        struct tar_tee tee = { .first = { .entry = judge_entry, .arg = &judged },
                 .second = opts->watcher };
         struct tar_watcher both = tar_watcher_both(&tee);
 
         if (opts->chown)
                 snprintf(owner, sizeof(owner), "%lu:%lu", (unsigned long)opts->uid,
                     (unsigned long)opts->gid);
-        tar_judge_init(&judge);
+        tar_judge_init(&judged.judge);
         int rc = -1;
         src = tar_scan_source(src, &both, err);
         if (src != NULL)
                 rc = far_upload_run(&upload, src, host, far_script_tar_in, args, opts->proof,
                     opts->stall_ms, cancel, err);
-        tar_judge_free(&judge);
+        tar_judge_free(&judged.judge);
         if (rc < 0)
                 return err_prefix(err, "cannot extract into \"%s\" in %s", opts->dest, host->label);
         return 0;

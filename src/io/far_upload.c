@@ -27,7 +27,8 @@ on_line(void *arg, const char *word, const char *rest, struct err *err)
 {
         struct far_upload *it = arg;
 
-        if (strcmp(word, "tar") == 0 || strcmp(word, "own") == 0 || strcmp(word, "placed") == 0) {
+        if (strcmp(word, "tar") == 0 || strcmp(word, "own") == 0 || strcmp(word, "bits") == 0 ||
+            strcmp(word, "placed") == 0) {
                 int status = (int)strtol(rest, NULL, 10);
                 if (status != 0)
                         return far_link_failed(&it->link, it->tool, status, err);
@@ -131,7 +132,8 @@ send_frames(struct far_upload *it, struct source *src, struct err *err)
                         goto out;
                 it->sent += (uint64_t)len;
         }
-        rc = far_link_send(&it->link, "0\n", 2, err);
+        const char *last = it->last_line != NULL ? it->last_line(it->arg) : "0\n";
+        rc = far_link_send(&it->link, last, strlen(last), err);
 out:
         mem_free(frame);
         return rc;

@@ -11,8 +11,11 @@
 
 struct far_upload {
         struct far_link link;
-        const char *path;   /* for messages */
-        const char *tool;   /* that takes the bytes there */
+        const char *path; /* for messages */
+        const char *tool; /* that takes the bytes there */
+        /* If not NULL: what to send for the end, "0\n" and more, once src has ended. */
+        const char *(*last_line)(void *arg);
+        void *arg;
         struct sha256 *sha; /* NULL: structure only */
         uint64_t sent;
         uint64_t stored; /* what it says to have; UINT64_MAX: it does not say */

