@@ -71,6 +71,21 @@ TEST(without_a_namespace_it_is_default)
         kube_config_clear(&config);
 }
 
+TEST(a_kubeconfig_is_yaml)
+{
+        parse("# written by hand\n"
+              "apiVersion: v1\nkind: Config\ncurrent-context: \"yes\"\n"
+              "contexts:\n- name: \"yes\"\n  context:\n    cluster: &name 2026-lab\n    user: u\n"
+              "clusters:\n- name: *name\n  cluster:\n    server: https://h:6443\n"
+              "    certificate-authority-data: |\n      Q0\n      E=\n"
+              "users:\n- name: u\n  user: {token: hidden-t}\npreferences: {}\n");
+        CHECK_STR(config.context, "yes");
+        CHECK_STR(config.server, "https://h:6443");
+        kube_config_clear(&config);
+        parse_fails("a: 1\n---\nb: 2\n", ERR_INVALID, "it has 2 YAML documents, not one");
+        parse_fails("a: [\n", ERR_INVALID, "cannot use kubeconfig");
+}
+
 /* Files of a list. */
 
 static const char *const first =

@@ -484,3 +484,24 @@ TEST(bytes_with_the_upgrade_belong_to_the_first_message)
 {
         with_fault("upgrade extra", ERR_NONE, NULL);
 }
+
+static int
+open_once(void *arg, struct err *err)
+{
+        const char *const argv[] = { "true", NULL };
+        struct far_host *host = kube_pod_host(arg, "default", "box", "main", err);
+        struct far *got = NULL;
+
+        if (host != NULL)
+                got = far_open(host, argv, NULL, err);
+        far_free(got);
+        far_host_unref(host);
+        return got != NULL ? 0 : -1;
+}
+
+TEST(each_allocation_of_an_open_may_fail)
+{
+        start_api(NULL, NULL);
+        test_each_allocation(open_once, client);
+        end_api();
+}

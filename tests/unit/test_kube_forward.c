@@ -66,7 +66,7 @@ TEST(bytes_go_both_ways_and_each_way_ends_by_itself)
 struct flood {
         pthread_t thread;
         int fd;
-        size_t len;
+        _Atomic size_t len;
 };
 
 static void *

@@ -168,3 +168,19 @@ TEST(a_long_message_loses_its_middle)
         CHECK(strncmp(err.msg, "cannot get pods/x: begin ", 25) == 0);
         CHECK(strcmp(err.msg + strlen(err.msg) - 4, " end") == 0);
 }
+
+static int
+judge_once(void *arg, struct err *err)
+{
+        const char *text = arg;
+        int status;
+
+        return kube_status_judge(text, strlen(text), &status, err);
+}
+
+TEST(each_allocation_of_a_judgement_may_fail)
+{
+        static char text[] = FAILURE "[{\"reason\":\"ExitCode\",\"message\":\"7\"}]}}";
+
+        test_each_allocation(judge_once, text);
+}
