@@ -28,13 +28,26 @@ struct seen {
         bool sparse;
 };
 
+/* Ours are without "." and doubled slashes, and without the root; so both are made. */
 static void
 note(struct seen *seen, const char *name, size_t len, uint64_t size)
 {
-        while (len > 1 && name[len - 1] == '/')
-                len--;
-        if (buf_add(&seen->text, name, len, NULL) < 0 ||
-            buf_addf(&seen->text, NULL, " %llu\n", (unsigned long long)size) < 0)
+        size_t begun = seen->text.len;
+
+        if (len > 0 && name[0] == '/' && buf_addstr(&seen->text, "/", NULL) < 0)
+                abort();
+        for (size_t start = 0; start < len;) {
+                const char *slash = memchr(name + start, '/', len - start);
+                size_t part = (slash != NULL ? (size_t)(slash - name) : len) - start;
+                if (part > 0 && (part != 1 || name[start] != '.') &&
+                    (buf_add(&seen->text, "|", 1, NULL) < 0 ||
+                        buf_add(&seen->text, name + start, part, NULL) < 0))
+                        abort();
+                start += part + 1;
+        }
+        if (seen->text.len == begun)
+                return;
+        if (buf_addf(&seen->text, NULL, " %llu\n", (unsigned long long)size) < 0)
                 abort();
 }
 

@@ -49,7 +49,8 @@ local all = {}
 
 function all.commands_get_arguments_environment_directory_and_input(t, at, dir)
   local script = "printf '%s|%s|%s|' \"$1\" \"$X\" \"$PWD\"; cat; echo e >&2; exit 7"
-  local result = at:exec { argv = { "/bin/sh", "-c", script, "sh", "a b\n" }, env = { X = "it's" }, cwd = dir, input = "in\0put" }
+  local result = at:exec { argv = { "/bin/sh", "-c", script, "sh", "a b\n" },
+    env = { X = "it's" }, cwd = dir, input = "in\0put" }
   t.equal(result.status, 7)
   t.equal(result.stdout, "a b\n|it's|" .. dir .. "|in\0put")
   t.equal(result.stderr, "e\n")

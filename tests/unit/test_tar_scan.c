@@ -240,6 +240,35 @@ TEST(sees_files_directories_links_and_devices)
         expect(text);
 }
 
+TEST(names_come_clean_and_the_root_not_at_all)
+{
+        begin();
+        put_entry("./", '5', "");
+        put_entry("./d/", '5', "");
+        put_entry("./d/./a", '0', "x");
+        put_entry(".//b//c", '0', "");
+        memcpy(put_header("./h", '1', 0) + 157, "./d/a", 5);
+        put_sum((unsigned char *)tar.data + tar.len - BLOCK);
+        memcpy(put_header("l", '2', 0) + 157, "./d", 3);
+        put_sum((unsigned char *)tar.data + tar.len - BLOCK);
+        put_entry("/./abs", '0', "");
+        put_entry(".", '0', "");
+        put_entry("./.", '5', "");
+        put_zeros(2);
+
+        char text[512];
+        snprintf(text, sizeof(text),
+            "d d 0 644 1700000000 1000 1001 00000000\n"
+            "f d/a 1 644 1700000000 1000 1001 %08x\n"
+            "f b/c 0 644 1700000000 1000 1001 00000000\n"
+            "h h -> d/a 0 644 1700000000 1000 1001 00000000\n"
+            "l l -> ./d 0 644 1700000000 1000 1001 00000000\n"
+            "f /abs 0 644 1700000000 1000 1001 00000000\n"
+            "f . 0 644 1700000000 1000 1001 00000000\n",
+            crc32c(0, "x", 1));
+        expect(text);
+}
+
 TEST(joins_the_prefix_of_ustar_but_not_of_gnu)
 {
         begin();
