@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "moonkeep/buf.h"
 #include "moonkeep/mem.h"
@@ -10,6 +11,21 @@
 #include "moonkeep/url.h"
 
 #define EXTRA_MAX ((size_t)256 * 1024)
+
+/* All that proves who the user is. */
+static void
+drop_identity(struct kube_config *config)
+{
+        mem_free(config->cert_pem);
+        mem_free(config->token_file);
+        secret_unref(config->key_pem);
+        secret_unref(config->token);
+        secret_unref(config->basic);
+        kube_plugin_free(config->plugin);
+        config->cert_pem = config->token_file = NULL;
+        config->key_pem = config->token = config->basic = NULL;
+        config->plugin = NULL;
+}
 
 void
 kube_config_clear(struct kube_config *config)
@@ -27,12 +43,7 @@ kube_config_clear(struct kube_config *config)
         mem_free(config->server_name);
         mem_free(config->proxy);
         mem_free(config->plugin_extra);
-        mem_free(config->cert_pem);
-        mem_free(config->token_file);
-        secret_unref(config->key_pem);
-        secret_unref(config->token);
-        secret_unref(config->basic);
-        kube_plugin_free(config->plugin);
+        drop_identity(config);
         memset(config, 0, sizeof(*config));
 }
 
@@ -201,8 +212,15 @@ resolve(const struct kube_docs *docs, const char *wanted, struct kube_config *ou
                 return -1;
         if (read_cluster(&cluster, out, err) < 0 || kube_config_user(&user, out, err) < 0)
                 return -1;
-        /* Who speaks plain HTTP speaks to a proxy (kubectl proxy), which knows who it is. */
-        if (has_identity(out) || strncmp(out->server, "http:", 5) == 0)
+        /*
+         * Who speaks plain HTTP speaks to a proxy (kubectl proxy), which knows who it
+         * is; anybody could read what we would have to show.
+         */
+        if (strncasecmp(out->server, "http:", 5) == 0) {
+                drop_identity(out);
+                return 0;
+        }
+        if (has_identity(out))
                 return 0;
         kube_bad(err, &user, NULL, "says no way to prove who it is");
         if (err != NULL)

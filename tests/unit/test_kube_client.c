@@ -92,6 +92,27 @@ TEST(a_fixed_token_or_password_is_all_there_is)
         kube_client_unref(client);
 }
 
+TEST(nothing_secret_is_sent_by_plain_http)
+{
+        static const char *const users[] = { A_TOKEN, "\"tokenFile\":\"t\"",
+                "\"username\":\"me\",\"password\":\"hidden\"",
+                "\"exec\":{\"apiVersion\":\"" V1 "\",\"command\":\"./plugin\"}" };
+        struct kube_client_opts opts = { .kubeconfig = test_path("conf") };
+        struct err err;
+
+        clean_environment();
+        write_file("t", "hidden-1");
+        for (size_t idx = 0; idx < sizeof(users) / sizeof(*users); idx++) {
+                write_file("conf", one_config("\"server\":\"HTTP://h:1\"", users[idx]));
+                struct kube_client *client = kube_client_open(&opts, &err);
+                CHECK_PTR(client, err);
+                CHECK(kube_client_is_ready(client));
+                CHECK_STR(authorization(client), "");
+                CHECK(!kube_client_refused(client));
+                kube_client_unref(client);
+        }
+}
+
 /* Token files. */
 
 TEST(a_token_file_is_read_again_when_it_changes)
