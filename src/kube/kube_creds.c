@@ -192,6 +192,17 @@ due_of(int64_t expires_ms)
         return expires_ms - (left_ms / 4 < SLACK_MS ? left_ms / 4 : SLACK_MS);
 }
 
+/* When it is of no use any more; 0: never. */
+static int64_t
+end_of(const struct kube_credential *got, const struct http_route *route)
+{
+        int64_t cert_ms = http_route_cert_ends_ms(route);
+
+        if (got->expires_ms == 0 || (cert_ms != 0 && cert_ms < got->expires_ms))
+                return cert_ms;
+        return got->expires_ms;
+}
+
 /* Run the plugin, without the lock: others have to see that it runs. */
 static int
 ask(struct kube_creds *it, struct kube_credential *got, struct http_route **route,
@@ -218,7 +229,7 @@ take(struct kube_creds *it, struct kube_credential *got, struct http_route *rout
         it->own = route;
         it->has = true;
         it->taken_ms = time_mono_ms();
-        it->due_ms = due_of(got->expires_ms);
+        it->due_ms = due_of(end_of(got, route));
         log_msg(LOG_DEBUG, "\"%s\" gave %s for user \"%s\"", it->config->plugin->argv[0],
             route != NULL ? "a certificate" : "a token", it->config->user);
 }

@@ -3,6 +3,7 @@
  */
 #include <stdint.h>
 
+#include "harness/http_test.h"
 #include "harness/kube_test.h"
 #include "moonkeep/http.h"
 #include "moonkeep/kube.h"
@@ -209,6 +210,41 @@ TEST(what_expires_is_kept_until_then)
         CHECK_STR(authorization(client), "Bearer hidden-2");
         CHECK_STR(authorization(client), "Bearer hidden-3");
         kube_client_unref(client);
+}
+
+TEST(a_certificate_is_renewed_when_it_ends)
+{
+        char text[2048];
+        const char *argv[] = { NULL, "--clients", test_dir(), "1", NULL };
+        pid_t pid;
+
+        (void)launch("tls_front", argv, &pid);
+        CHECK(kill(pid, SIGTERM) == 0 && waitpid(pid, NULL, 0) == pid);
+        /* "old" has expired; nothing but the certificate itself says so. */
+        for (int old = 0; old < 2; old++) {
+                struct http_request request = { 0 };
+                struct err err;
+                snprintf(text, sizeof(text),
+                    "#!/bin/sh\ncd \"${0%%/*}\"; echo >>runs\n"
+                    "one() { awk '{printf \"%%s\\\\n\", $0}' \"$1\"; }\n"
+                    "printf '{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1
+                    "\",\"status\":{\"clientCertificateData\":\"%%s\",\"clientKeyData\":\"%%s\"}}' "
+                    "\"$(one %s.pem)\" \"$(one %s.key)\"\n",
+                    old != 0 ? "old" : "one", old != 0 ? "old" : "one");
+                write_file("plugin", text);
+                write_file("runs", "");
+                CHECK(chmod(test_path("plugin"), 0755) == 0);
+                struct kube_client *client = open_client(A_PLUGIN);
+                for (int count = 0; count < 2; count++) {
+                        CHECK_OK(kube_client_prepare(client, "/", &request, NULL, &err), err);
+                        CHECK(http_route_cert_ends_ms(request.route) != 0);
+                        http_request_clear(&request);
+                }
+                kube_client_unref(client);
+                struct stat st;
+                CHECK(stat(test_path("runs"), &st) == 0);
+                CHECK_INT(st.st_size, old != 0 ? 2 : 1);
+        }
 }
 
 struct caller {
