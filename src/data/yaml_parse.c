@@ -148,18 +148,49 @@ run(struct source *source, struct yaml_tree *tree, struct err *err)
         return 0;
 }
 
-/* Lines that begin with "%", in UTF-16, too. */
+/* Is it, in UTF-16, what libyaml takes for the end of a line? */
+static bool
+breaks(unsigned unit)
+{
+        return unit == '\n' || unit == '\r' || unit == 0x85 || unit == 0x2028 || unit == 0x2029;
+}
+
+static size_t
+count_wide(const unsigned char *text, size_t len)
+{
+        size_t high = text[0] == 0xff ? 1 : 0, count = 0;
+        bool starts = true;
+
+        for (size_t at = 2; at + 1 < len; at += 2) {
+                unsigned unit = (unsigned)text[at + high] << 8 | text[at + 1 - high];
+                count += starts && unit == '%';
+                starts = breaks(unit);
+        }
+        return count;
+}
+
+/* The same in UTF-8, where the last byte of the character is at that place. */
+static bool
+breaks_at(const char *text, size_t at)
+{
+        if (text[at] == '\n' || text[at] == '\r')
+                return true;
+        if (at >= 1 && memcmp(text + at - 1, "\xc2\x85", 2) == 0)
+                return true;
+        return at >= 2 && (memcmp(text + at - 2, "\xe2\x80\xa8", 3) == 0 ||
+                              memcmp(text + at - 2, "\xe2\x80\xa9", 3) == 0);
+}
+
+/* Lines that begin with "%". */
 static size_t
 count_directives(const char *text, size_t len)
 {
+        const char *at = text;
         size_t count = 0;
-        bool starts = true;
 
-        for (size_t at = 0; at < len; at++) {
-                if (text[at] == '\0')
-                        continue;
-                count += starts && text[at] == '%';
-                starts = text[at] == '\n' || text[at] == '\r';
+        while ((at = memchr(at, '%', len - (size_t)(at - text))) != NULL) {
+                count += at == text || breaks_at(text, (size_t)(at - text) - 1);
+                at++;
         }
         return count;
 }
@@ -171,7 +202,9 @@ parse_yaml(struct yaml_tree *tree, const char *text, size_t len, struct err *err
         bool wide =
             len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0);
 
-        if (count_directives(text, len) > DIRECTIVES_MAX)
+        size_t directives =
+            wide ? count_wide((const unsigned char *)text, len) : count_directives(text, len);
+        if (directives > DIRECTIVES_MAX)
                 return err_set(
                     err, ERR_TOO_BIG, "YAML has more than %d directives", DIRECTIVES_MAX);
         source.needs_newline = len > 0 && text[len - 1] != '\n' && !wide;

@@ -279,6 +279,38 @@ TEST(directives_are_bounded)
         buf_free(&text);
 }
 
+TEST(directives_are_bounded_whatever_ends_their_lines)
+{
+        static const char *const ends[] = { "\r", "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9" };
+        static const char *const wide_ends[] = { "\0\n", "\0\x85", "\x20\x28", "\x20\x29" };
+        struct err err;
+        struct buf text;
+
+        for (size_t end = 0; end < 4; end++) {
+                buf_init(&text, 1 << 16);
+                for (int idx = 0; idx <= 100; idx++)
+                        CHECK_OK(buf_addf(&text, &err, "%%TAG !t%d! b%s", idx, ends[end]), err);
+                check_refused(text.data, text.len, ERR_TOO_BIG, "more than 100 directives");
+                buf_free(&text);
+                /* UTF-16 of either order. */
+                for (size_t low = 0; low < 2; low++) {
+                        buf_init(&text, 1 << 16);
+                        CHECK_OK(buf_add(&text, "\xfe\xff", 2, &err), err);
+                        for (int idx = 0; idx <= 100; idx++) {
+                                CHECK_OK(buf_add(&text, "\0%", 2, &err), err);
+                                CHECK_OK(buf_add(&text, wide_ends[end], 2, &err), err);
+                        }
+                        for (size_t at = 0; low != 0 && at < text.len; at += 2) {
+                                char first = text.data[at];
+                                text.data[at] = text.data[at + 1];
+                                text.data[at + 1] = first;
+                        }
+                        check_refused(text.data, text.len, ERR_TOO_BIG, "more than 100");
+                        buf_free(&text);
+                }
+        }
+}
+
 static int
 parse(void *arg, struct err *err)
 {
