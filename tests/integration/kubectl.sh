@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The API server of the tests (tests/servers/kube_api) against the real kubectl: what
 # kubectl does not understand, the real server would not have said.  KUBECTL names
-# another one than that of the PATH; it has to be 1.31 or newer, which speaks WebSocket.
+# another one than that of the PATH; it has to be 1.28 or newer, and for commands in pods
+# 1.31 or newer, which runs them over WebSocket.
 # timeout: 300
 
 # shellcheck source=tests/harness/lib.sh
@@ -9,7 +10,8 @@
 # shellcheck source=tests/harness/kube.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../harness/kube.sh"
 
-OLDEST_MINOR=31
+OLDEST_MINOR=28
+OLDEST_MINOR_EXEC=31
 
 # begin [OPTION...]: a server, and a kubectl that talks to it.
 begin() {
@@ -18,13 +20,15 @@ begin() {
         k wait --for=condition=Ready pod --all -A --timeout=30s
 }
 
+# find_kubectl [MINOR]: one of that minor version at least.
+# shellcheck disable=SC2120 # mostly any will do
 find_kubectl() {
-        local minor
+        local minor oldest=${1:-$OLDEST_MINOR}
         needs jq
         KUBECTL=${KUBECTL:-$(command -v kubectl || :)}
         [ -n "$KUBECTL" ] || skip "needs kubectl"
         minor=$("$KUBECTL" version --client -o json 2>/dev/null | jq -r '.clientVersion.minor // empty' | tr -dc 0-9)
-        [ "${minor:-0}" -ge "$OLDEST_MINOR" ] || skip "needs a kubectl from 1.$OLDEST_MINOR on"
+        [ "${minor:-0}" -ge "$oldest" ] || skip "needs a kubectl from 1.$oldest on"
 }
 
 k() {
@@ -213,7 +217,7 @@ JSON
 }
 
 over_tls() {
-        find_kubectl
+        find_kubectl $OLDEST_MINOR_EXEC
         kube_start_tls --protocols v5
         check k wait --for=condition=Ready pod/box --timeout=20s
         said hello k exec box -- echo hello
@@ -238,6 +242,7 @@ logs() {
 }
 
 commands() {
+        find_kubectl $OLDEST_MINOR_EXEC
         begin
         said hello k exec box -- echo hello
         check_equal "$(kube_asked GET '.*/exec.*')" 1
@@ -260,6 +265,7 @@ commands() {
 }
 
 files() {
+        find_kubectl $OLDEST_MINOR_EXEC
         begin
         mkdir -p from/sub
         head -c 3000000 /dev/urandom >from/sub/big
@@ -288,6 +294,7 @@ ports() {
 
 # The reason for proofs of one's own: what kubectl makes of a server that dies or lies.
 lies() {
+        find_kubectl $OLDEST_MINOR_EXEC
         begin --faults "$SCRATCH/faults"
         check_status 0 k exec box -- head -c 1000000 /dev/zero
         check_equal "$(wc -c <"$SCRATCH/stdout")" 300000
