@@ -31,9 +31,9 @@ struct kube_client_opts {
  * relative paths are relative to their file.  ERR_CREDENTIALS: no configuration
  * (what was looked at is named), a file that cannot be read, a user without any
  * way to say who it is (but where the server is plain http, as kubectl's proxy is: nothing of
- * that is shown to it).  ERR_NOT_FOUND: no such context (those there are named).
- * ERR_INVALID: no kubeconfig, saying which file and field.
- * ERR_UNSUPPORTED: insecure-skip-tls-verify, auth-provider.
+ * that is shown to it unless it is on this machine).  ERR_NOT_FOUND: no such context (those there
+ * are named). ERR_INVALID: no kubeconfig, saying which file and field. ERR_UNSUPPORTED:
+ * insecure-skip-tls-verify, auth-provider.
  */
 struct kube_client *kube_client_open(const struct kube_client_opts *opts, struct err *err);
 struct kube_client *kube_client_ref(struct kube_client *client);

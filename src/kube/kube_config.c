@@ -184,6 +184,21 @@ has_identity(const struct kube_config *config)
                config->basic != NULL || config->plugin != NULL;
 }
 
+/* Does what is sent to the server not leave this machine, where others could read it? */
+static bool
+stays_here(const struct kube_config *config)
+{
+        struct url url;
+
+        if (config->proxy != NULL || url_parse(config->server, &url, NULL) < 0)
+                return false;
+        bool is_here = strcmp(url.host, "localhost") == 0 || strcmp(url.host, "::1") == 0 ||
+                       (strncmp(url.host, "127.", 4) == 0 &&
+                           url.host[strspn(url.host, "0123456789.")] == '\0');
+        url_clear(&url);
+        return is_here;
+}
+
 static int
 resolve(const struct kube_docs *docs, const char *wanted, struct kube_config *out, struct err *err)
 {
@@ -212,12 +227,10 @@ resolve(const struct kube_docs *docs, const char *wanted, struct kube_config *ou
                 return -1;
         if (read_cluster(&cluster, out, err) < 0 || kube_config_user(&user, out, err) < 0)
                 return -1;
-        /*
-         * Who speaks plain HTTP speaks to a proxy (kubectl proxy), which knows who it
-         * is; anybody could read what we would have to show.
-         */
+        /* Who speaks plain HTTP speaks to a proxy (kubectl proxy), which knows who it is. */
         if (strncasecmp(out->server, "http:", 5) == 0) {
-                drop_identity(out);
+                if (!stays_here(out))
+                        drop_identity(out);
                 return 0;
         }
         if (has_identity(out))

@@ -93,8 +93,19 @@ TEST(a_fixed_token_or_password_is_all_there_is)
         kube_client_unref(client);
 }
 
-TEST(nothing_secret_is_sent_by_plain_http)
+TEST(nothing_secret_leaves_this_machine_by_plain_http)
 {
+        static const struct {
+                const char *cluster;
+                bool shown;
+        } servers[] = {
+                { "\"server\":\"HTTP://h:1\"", false },
+                { "\"server\":\"http://127.0.0.1.evil:1\"", false },
+                { "\"server\":\"http://127.0.0.1:1\",\"proxy-url\":\"http://p:1\"", false },
+                { "\"server\":\"http://127.0.0.1:1\"", true },
+                { "\"server\":\"http://[::1]:1\"", true },
+                { "\"server\":\"http://localhost\"", true },
+        };
         static const char *const users[] = { A_TOKEN, "\"tokenFile\":\"t\"",
                 "\"username\":\"me\",\"password\":\"hidden\"",
                 "\"exec\":{\"apiVersion\":\"" V1 "\",\"command\":\"./plugin\"}" };
@@ -104,12 +115,19 @@ TEST(nothing_secret_is_sent_by_plain_http)
         clean_environment();
         write_file("t", "hidden-1");
         for (size_t idx = 0; idx < sizeof(users) / sizeof(*users); idx++) {
-                write_file("conf", one_config("\"server\":\"HTTP://h:1\"", users[idx]));
+                write_file("conf", one_config(servers[0].cluster, users[idx]));
                 struct kube_client *client = kube_client_open(&opts, &err);
                 CHECK_PTR(client, err);
                 CHECK(kube_client_is_ready(client));
                 CHECK_STR(authorization(client), "");
                 CHECK(!kube_client_refused(client));
+                kube_client_unref(client);
+        }
+        for (size_t idx = 0; idx < sizeof(servers) / sizeof(*servers); idx++) {
+                write_file("conf", one_config(servers[idx].cluster, A_TOKEN));
+                struct kube_client *client = kube_client_open(&opts, &err);
+                CHECK_PTR(client, err);
+                CHECK_STR(authorization(client), servers[idx].shown ? "Bearer hidden-token" : "");
                 kube_client_unref(client);
         }
 }
