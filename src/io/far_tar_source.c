@@ -13,6 +13,7 @@
 #include "moonkeep/encode.h"
 #include "moonkeep/far_stream.h"
 #include "moonkeep/mem.h"
+#include "moonkeep/path.h"
 #include "moonkeep/stream_driver.h"
 #include "tar_header.h"
 #include "tar_name.h"
@@ -247,6 +248,11 @@ copy_names(struct far_tar *it, const char *const *names, struct err *err)
         if (it->names == NULL)
                 return -1;
         for (size_t idx = 0; idx < count; idx++) {
+                if (!path_is_inside(names[idx], strlen(names[idx]))) {
+                        char shown[TAR_SHOWN_SIZE];
+                        return err_set(err, ERR_INVALID, "\"%s\" is no name below \"%s\"",
+                            tar_name_show(names[idx], strlen(names[idx]), shown), it->root);
+                }
                 it->names[idx] = mem_strdup(names[idx], err);
                 if (it->names[idx] == NULL)
                         return -1;

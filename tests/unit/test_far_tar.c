@@ -171,6 +171,7 @@ chosen_names(struct far_host *host, const char *name)
         static const char *const missing[] = { "d/one", "no", NULL };
         static const char *const through[] = { "ld/one", NULL };
         static const char *const dir_link[] = { "ld", NULL };
+        static const char *const above[] = { "../x", NULL };
         static const char *const mixed[] = { "ld", "link", NULL };
         const char *root = make_tree();
         struct far_tar_opts opts = { .root = root, .stall_ms = STALL_MS };
@@ -197,6 +198,9 @@ chosen_names(struct far_host *host, const char *name)
         CHECK_STR(names_of(host, &opts), "ld/one\n");
         opts.names = dir_link;
         CHECK(strstr(names_of(host, &opts), "ld/inner -> one\n") != NULL);
+        opts.names = above;
+        CHECK_ERR(fetch(host, &opts, &tar, &err) < 0, err, ERR_INVALID, "is no name below");
+        buf_free(&tar);
         opts.names = mixed;
         CHECK_ERR(fetch(host, &opts, &tar, &err) < 0, err, ERR_UNSUPPORTED, "named together");
         buf_free(&tar);
