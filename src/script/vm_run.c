@@ -18,6 +18,10 @@
 /* How many instructions of Lua run between two looks at the signals. */
 #define HOOK_INSTRUCTIONS 1000000
 
+/* What is abandoned has so many turns of the loop to end. */
+#define TURNS_MAX 100
+#define TURN_MS 10
+
 /* How often a signal asked to end. */
 static volatile sig_atomic_t signals_seen;
 static struct loop *_Atomic signal_loop;
@@ -109,6 +113,19 @@ start_root(lua_State *L)
         return 0;
 }
 
+/* Answers that a task let go of while they came are cancelled, and end in a turn of the loop. */
+static void
+end_abandoned(struct vm *vm)
+{
+        struct err err;
+
+        err_init(&err);
+        for (int turn = 0; turn < TURNS_MAX && vm->loop != NULL; turn++) {
+                if (loop_pending(vm->loop) == 0 || loop_run_once(vm->loop, TURN_MS, &err) != 0)
+                        return;
+        }
+}
+
 static void
 wait_for_all(struct vm *vm, const struct task *root)
 {
@@ -116,8 +133,10 @@ wait_for_all(struct vm *vm, const struct task *root)
 
         for (;;) {
                 task_run_ready(vm);
-                if (vm->tasks == NULL)
+                if (vm->tasks == NULL) {
+                        end_abandoned(vm);
                         return;
+                }
                 /* First this: a signal from here on wakes the loop. */
                 signal_loop = vm->loop;
                 if (signals_seen != 0 || task_has_ended(root))

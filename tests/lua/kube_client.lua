@@ -54,7 +54,8 @@ end
 test["a change is tried again only where nothing was done"] = function(t)
   local patch = "PATCH " .. POD
   local cluster, played = script.open { step(patch, BUSY), { patch, error = refused() },
-    { patch, error = failure.new("network", "x: the connection broke in the TLS handshake: reset") }, { patch, body = script.pod "x" } }
+    { patch, error = failure.new("network", "x: the connection broke in the TLS handshake: reset") },
+    { patch, body = script.pod "x" } }
   cluster:patch("pod", "x", { metadata = {} })
   played()
   for _, trouble in ipairs { { status = 503 }, { status = 504 }, { status = 500, headers = { ["retry-after"] = "0" } },
