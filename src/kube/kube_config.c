@@ -1,16 +1,9 @@
 #include "kube_config_internal.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "moonkeep/buf.h"
 #include "moonkeep/mem.h"
-#include "moonkeep/path.h"
-#include "moonkeep/url.h"
-
-#define EXTRA_MAX ((size_t)256 * 1024)
 
 /* All that proves who the user is. */
 static void
@@ -45,89 +38,6 @@ kube_config_clear(struct kube_config *config)
         mem_free(config->plugin_extra);
         drop_identity(config);
         memset(config, 0, sizeof(*config));
-}
-
-/* A URL that requests can be sent to, with no slash at its end. */
-static int
-read_server(const struct kube_entry *cluster, struct kube_config *out, struct err *err)
-{
-        struct url url;
-        struct err why;
-
-        if (kube_field_copy(cluster, "server", &out->server, err) < 0)
-                return -1;
-        if (out->server == NULL)
-                return kube_bad(err, cluster, "server", "is missing");
-        err_init(&why);
-        if (url_parse(out->server, &url, &why) < 0) {
-                if (why.code != ERR_NOMEM)
-                        return kube_bad(err, cluster, "server", "is no URL");
-                if (err != NULL)
-                        *err = why;
-                return -1;
-        }
-        bool is_http = strcmp(url.scheme, "https") == 0 || strcmp(url.scheme, "http") == 0;
-        bool is_plain = url.user == NULL && !url.has_password && url.query == NULL;
-        bool has_host = *url.host != '\0';
-        url_clear(&url);
-        if (!is_http || !has_host)
-                return kube_bad(err, cluster, "server", "must begin with https:// (or http://)");
-        if (!is_plain)
-                return kube_bad(err, cluster, "server", "has a user, password or query in it");
-        for (size_t len = strlen(out->server); out->server[len - 1] == '/'; len--)
-                out->server[len - 1] = '\0';
-        return 0;
-}
-
-/* What the cluster has for credential plugins: the extension of that name. */
-static int
-read_extension(const struct kube_entry *cluster, struct kube_config *out, struct err *err)
-{
-        const struct json *list = NULL;
-        struct buf text;
-
-        if (kube_field_list(cluster, "extensions", &list, err) < 0)
-                return -1;
-        for (size_t idx = 0; idx < json_array_len(list); idx++) {
-                const struct json *at = json_array_at(list, idx);
-                const char *name = json_string(json_get(at, "name"), NULL);
-                const struct json *extension = json_get(at, "extension");
-                if (name == NULL || extension == NULL || out->plugin_extra != NULL ||
-                    strcmp(name, "client.authentication.k8s.io/exec") != 0)
-                        continue;
-                buf_init(&text, EXTRA_MAX);
-                int rc = json_dump(extension, 0, &text, err);
-                if (rc == 0)
-                        out->plugin_extra = buf_detach(&text, err);
-                buf_free(&text);
-                if (out->plugin_extra == NULL)
-                        return -1;
-        }
-        return 0;
-}
-
-static int
-read_cluster(const struct kube_entry *cluster, struct kube_config *out, struct err *err)
-{
-        bool insecure = false;
-
-        if (read_server(cluster, out, err) < 0 ||
-            kube_field_bool(cluster, "insecure-skip-tls-verify", &insecure, err) < 0 ||
-            kube_field_copy(cluster, "tls-server-name", &out->server_name, err) < 0 ||
-            kube_field_copy(cluster, "proxy-url", &out->proxy, err) < 0)
-                return -1;
-        if (insecure) {
-                kube_bad(err, cluster, "insecure-skip-tls-verify",
-                    "is true, and nothing is sent to a server that nobody vouches for");
-                if (err != NULL)
-                        err->code = ERR_UNSUPPORTED;
-                return err_hint(err, "name the authority of its certificate as "
-                                     "certificate-authority, and its name as tls-server-name");
-        }
-        if (kube_field_pem(cluster, "certificate-authority", &out->ca_pem, &out->ca_pem_len, err) <
-            0)
-                return -1;
-        return read_extension(cluster, out, err);
 }
 
 /* The first file that says it. */
@@ -225,7 +135,7 @@ resolve(const struct kube_docs *docs, const char *wanted, struct kube_config *ou
                 out->ns = mem_strdup("default", err);
         if (out->context == NULL || out->user == NULL || out->ns == NULL)
                 return -1;
-        if (read_cluster(&cluster, out, err) < 0 || kube_config_user(&user, out, err) < 0)
+        if (kube_config_cluster(&cluster, out, err) < 0 || kube_config_user(&user, out, err) < 0)
                 return -1;
         /* Who speaks plain HTTP speaks to a proxy (kubectl proxy), which knows who it is. */
         if (strncasecmp(out->server, "http:", 5) == 0) {
@@ -252,8 +162,9 @@ make_one_line(char *text)
         }
 }
 
-static int
-resolve_all(struct kube_docs *docs, const char *context, struct kube_config *out, struct err *err)
+int
+kube_config_resolve(
+    struct kube_docs *docs, const char *context, struct kube_config *out, struct err *err)
 {
         memset(out, 0, sizeof(*out));
         int rc = resolve(docs, context, out, err);
@@ -276,115 +187,5 @@ kube_config_parse(const char *path, const char *text, size_t len, const char *co
 
         if (kube_docs_add(&docs, path, text, len, err) < 0)
                 return -1;
-        return resolve_all(&docs, context, out, err);
-}
-
-/* A file that somebody named, and that cannot be read, is a matter of credentials. */
-static int
-unreadable(struct err *err)
-{
-        if (err != NULL && err->code != ERR_NOMEM && err->code != ERR_INVALID &&
-            err->code != ERR_TOO_BIG)
-                err->code = ERR_CREDENTIALS;
-        return -1;
-}
-
-/* A list as PATH is one; what is missing is passed over. */
-static int
-read_list(struct kube_docs *docs, const char *list, struct err *err)
-{
-        const char *at = list;
-
-        for (;;) {
-                size_t len = strcspn(at, ":");
-                struct err why;
-                err_init(&why);
-                char *path = len > 0 ? mem_strndup(at, len, &why) : NULL;
-                bool failed = path == NULL ? len > 0 : kube_docs_read(docs, path, &why) < 0;
-                mem_free(path);
-                if (failed && why.code != ERR_NOT_FOUND) {
-                        if (err != NULL)
-                                *err = why;
-                        return unreadable(err);
-                }
-                if (at[len] == '\0')
-                        break;
-                at += len + 1;
-        }
-        if (docs->count > 0)
-                return 0;
-        err_set(err, ERR_CREDENTIALS,
-            "cannot find a kubeconfig: KUBECONFIG is \"%s\", and no such "
-            "file is there",
-            list);
-        return -1;
-}
-
-/* ~/.kube/config; 0 with no document when it is not there. */
-static int
-read_home(struct kube_docs *docs, struct err *err)
-{
-        const char *home = getenv("HOME");
-        struct err why;
-
-        if (home == NULL || *home == '\0')
-                return 0;
-        char *path = path_join(home, ".kube/config", err);
-        if (path == NULL)
-                return -1;
-        err_init(&why);
-        int rc = kube_docs_read(docs, path, &why);
-        mem_free(path);
-        if (rc == 0 || why.code == ERR_NOT_FOUND)
-                return 0;
-        if (err != NULL)
-                *err = why;
-        return unreadable(err);
-}
-
-/* No kubeconfig: then we may be in a pod. */
-static int
-load_pod(const char *context, struct kube_config *out, struct err *err)
-{
-        struct err why;
-
-        if (context != NULL && strcmp(context, "in-cluster") != 0) {
-                err_set(err, ERR_NOT_FOUND, "cannot use context \"%.200s\": there is no kubeconfig",
-                    context);
-                return err_hint(err, "KUBECONFIG, or ~/.kube/config, is one");
-        }
-        err_init(&why);
-        if (kube_config_pod(out, &why) == 0)
-                return 0;
-        if (why.code != ERR_NOT_FOUND) {
-                if (err != NULL)
-                        *err = why;
-                return -1;
-        }
-        err_set(err, ERR_CREDENTIALS,
-            "cannot find a cluster: KUBECONFIG is not set, "
-            "~/.kube/config is not there, and this is no pod");
-        return err_hint(err, "set KUBECONFIG, or name the file and the context");
-}
-
-int
-kube_config_load(const struct kube_client_opts *opts, struct kube_config *out, struct err *err)
-{
-        struct kube_docs docs = { .count = 0 };
-        const char *list = getenv("KUBECONFIG");
-        int rc;
-
-        if (opts->kubeconfig != NULL)
-                rc = kube_docs_read(&docs, opts->kubeconfig, err) < 0 ? unreadable(err) : 0;
-        else if (list != NULL && *list != '\0')
-                rc = read_list(&docs, list, err);
-        else
-                rc = read_home(&docs, err);
-        if (rc < 0) {
-                kube_docs_clear(&docs);
-                return -1;
-        }
-        if (docs.count == 0)
-                return load_pod(opts->context, out, err);
-        return resolve_all(&docs, opts->context, out, err);
+        return kube_config_resolve(&docs, context, out, err);
 }

@@ -2,12 +2,14 @@
  * One cluster and one user: out of kubeconfig files, or out of what a pod is
  * given to know.  Internal to src/kube.
  *
- *   kube_config.c        which context, and what it names
- *   kube_config_docs.c   the files: which, read, merged
- *   kube_config_field.c  fields of an entry, with their place for messages
- *   kube_config_user.c   users
- *   kube_config_exec.c   credential plugins of users
- *   kube_config_pod.c    the service account of a pod
+ *   kube_config_load.c     which files
+ *   kube_config.c          which context, and what it names
+ *   kube_config_docs.c     the files, read, and the first entry of a name
+ *   kube_config_field.c    fields of an entry, with their place for messages
+ *   kube_config_cluster.c  clusters
+ *   kube_config_user.c     users
+ *   kube_config_exec.c     credential plugins of users
+ *   kube_config_pod.c      the service account of a pod
  */
 #ifndef MOONKEEP_KUBE_CONFIG_H
 #define MOONKEEP_KUBE_CONFIG_H

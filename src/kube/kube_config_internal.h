@@ -63,7 +63,12 @@ int kube_field_entry(
 int kube_field_pem(
     const struct kube_entry *entry, const char *name, char **out, size_t *len, struct err *err);
 
-/* kube_config_user, kube_config_exec: read into *out. */
+/* kube_config_resolve: what the context (NULL: the current one) of the files names; clears docs. */
+int kube_config_resolve(
+    struct kube_docs *docs, const char *context, struct kube_config *out, struct err *err);
+
+/* kube_config_cluster, kube_config_user, kube_config_exec: read into *out. */
+int kube_config_cluster(const struct kube_entry *cluster, struct kube_config *out, struct err *err);
 int kube_config_user(const struct kube_entry *user, struct kube_config *out, struct err *err);
 int kube_config_exec(const struct kube_entry *exec, struct kube_config *out, struct err *err);
 void kube_plugin_free(struct kube_plugin *plugin);
