@@ -113,6 +113,12 @@ int http_start(struct loop *loop, struct http_request *request, struct cancel *c
 int http_call(struct http_request *request, struct cancel *cancel, struct http_answer *answer,
     struct err *err);
 
+/*
+ * http_end: end the requests of the loop that were started with arg, with that
+ * error; done is called before it returns.  Not from what a request calls.
+ */
+void http_end(struct loop *loop, const void *arg, const struct err *err);
+
 /* http_end_all: end all requests of the loop with that error; done is called before it returns. */
 void http_end_all(struct loop *loop, const struct err *err);
 

@@ -252,6 +252,18 @@ fail:
 }
 
 void
+http_end(struct loop *loop, const void *arg, const struct err *err)
+{
+        struct transfer *next;
+
+        for (struct transfer *at = loop->transfer_list; at != NULL; at = next) {
+                next = at->next;
+                if (at->arg == arg)
+                        finish(at, err);
+        }
+}
+
+void
 http_end_all(struct loop *loop, const struct err *err)
 {
         while (loop->transfer_list != NULL)

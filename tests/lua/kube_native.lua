@@ -184,6 +184,35 @@ wait-close
   end)
 end
 
+test["lines that nobody closes end with the program"] = function(t)
+  with_script(t, [[
+expect GET /w
+answer-raw "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\na\n\r\n"
+wait-close
+]], function(port)
+    local lines = open(t, port, { token = "hidden" }):follow { path = "/w" }
+    t.equal(lines:next(), "a")
+    t.kept = lines
+  end)
+end
+
+test["a task that waits is woken when the lines are closed"] = function(t)
+  with_script(t, [[
+expect GET /w
+answer-raw "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+wait-close
+]], function(port)
+    local lines = open(t, port, { token = "hidden" }):follow { path = "/w" }
+    local waiting = spawn(function()
+      return lines:next()
+    end)
+    task.sleep(20)
+    lines:close()
+    local ok, line, why = waiting:wait()
+    t.check(ok and line == nil and why == "ended", "it was not woken")
+  end)
+end
+
 test["an answer that breaks off raises behind its last line"] = function(t)
   with_script(t, [[
 expect GET /watch
