@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "moonkeep/mem.h"
+#include "moonkeep/url.h"
 
 /* All that proves who the user is. */
 static void
