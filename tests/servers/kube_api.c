@@ -84,12 +84,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "harness/kube_control.h"
-#include "harness/kube_exec.h"
-#include "harness/kube_faults.h"
-#include "harness/kube_objects.h"
-#include "harness/kube_process.h"
-#include "harness/kube_route.h"
+#include "servers/kube_api/control.h"
+#include "servers/kube_api/exec.h"
+#include "servers/kube_api/faults.h"
+#include "servers/kube_api/objects.h"
+#include "servers/kube_api/process.h"
+#include "servers/kube_api/route.h"
 
 #define IN_MAX ((size_t)64 * 1024 * 1024)
 #define TIME_DEFAULT_S 3600
