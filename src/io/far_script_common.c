@@ -18,7 +18,8 @@ const char far_script_boot[] =
  * a silence of 15 minutes counts as the end, for runtimes that do not close
  * the input when we are gone.  The main shell waits for its children before it
  * ends, because PID 1 of many pods waits for nobody; SIGHUP tells the watchdog
- * that this is done; clean removes what is not to stay.  SIGPIPE must not end a shell that has children.
+ * that this is done (a signal just before "wait" is only seen behind it, so that it
+ * waits by the second); clean removes what is not to stay.  SIGPIPE must not end a shell that has children.
  *
  * The group must be ours: "kill 0" would otherwise reach what runs there.
  */
@@ -41,12 +42,12 @@ const char far_script_common[] =
     "  done\n"
     "  _mks=; trap '[ -z \"$_mks\" ] || (kill -9 $!) 2>/dev/null; wait; exit 1' HUP\n"
     "  kill -TERM 0\n"
-    "  _mks=1; sleep 5 & wait $!\n"
+    "  _mks=1; for _mkc in 1 2 3 4 5; do sleep 1 & wait $!; done\n"
     "  kill -KILL 0\n"
     "}\n"
     "_mkW=\n"
     "clean() { :; }\n"
-    "quit() { trap '' TERM HUP INT; [ -z \"$_mkW\" ] || kill -HUP $_mkW 2>/dev/null; wait; clean; }\n"
+    "quit() { trap '' TERM HUP INT; clean; [ -z \"$_mkW\" ] || kill -HUP $_mkW 2>/dev/null; wait; }\n"
     "over() { trap '' TERM; kill -TERM 0; exit 143; }\n"
     "trap quit EXIT\n"
     "trap over TERM HUP INT\n"

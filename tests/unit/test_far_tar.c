@@ -398,8 +398,8 @@ TEST(what_tar_extract_refuses_never_leaves)
                 "ln -s ../.. out; tar -c -f t.tar out",
                 "ln -s /etc abs; tar -c -f t.tar abs",
                 "mkfifo f; tar -c -f t.tar f",
-                "ln -s sub way; mkdir sub; echo >sub/x; tar -c -f t.tar way sub; tar -r -f t.tar "
-                "--transform=s,^sub,way, sub/x",
+                ("ln -s sub way; mkdir sub; echo >sub/x; tar -c -f t.tar way sub; tar -r -f t.tar "
+                 "--transform=s,^sub,way, sub/x"),
         };
         struct err err;
 
