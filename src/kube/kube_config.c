@@ -153,16 +153,6 @@ resolve(const struct kube_docs *docs, const char *wanted, struct kube_config *ou
             err, "a user has a token, tokenFile, client-certificate, username, or exec");
 }
 
-/* Names out of a file may have anything in them. */
-static void
-make_one_line(char *text)
-{
-        for (; *text != '\0'; text++) {
-                if ((unsigned char)*text < ' ' || *text == 127)
-                        *text = ' ';
-        }
-}
-
 int
 kube_config_resolve(
     struct kube_docs *docs, const char *context, struct kube_config *out, struct err *err)
@@ -171,10 +161,7 @@ kube_config_resolve(
         int rc = resolve(docs, context, out, err);
         if (rc < 0) {
                 kube_config_clear(out);
-                if (err != NULL) {
-                        make_one_line(err->msg);
-                        make_one_line(err->hint);
-                }
+                kube_one_line(err);
         }
         kube_docs_clear(docs);
         return rc;

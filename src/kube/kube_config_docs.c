@@ -112,6 +112,7 @@ kube_docs_add(
         return 0;
 
 bad:
+        kube_one_line(err);
         err_prefix(err, "cannot use kubeconfig \"%s\"", path);
 fail:
         doc_clear(&doc);

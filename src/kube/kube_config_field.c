@@ -9,6 +9,24 @@
 #include "moonkeep/mem.h"
 #include "moonkeep/path.h"
 
+static void
+join_lines(char *text)
+{
+        for (; *text != '\0'; text++) {
+                if ((unsigned char)*text < ' ' || *text == 127)
+                        *text = ' ';
+        }
+}
+
+void
+kube_one_line(struct err *err)
+{
+        if (err == NULL)
+                return;
+        join_lines(err->msg);
+        join_lines(err->hint);
+}
+
 int
 kube_bad(struct err *err, const struct kube_entry *entry, const char *field, const char *fmt, ...)
 {

@@ -46,6 +46,9 @@ void kube_docs_names(const struct kube_docs *docs, const char *list, char *out, 
 int kube_bad(struct err *err, const struct kube_entry *entry, const char *field, const char *fmt,
     ...) __attribute__((format(printf, 4, 5)));
 
+/* kube_one_line: names out of a file may have anything in them; messages have one line. */
+void kube_one_line(struct err *err);
+
 /* Fields.  Absent, null and (for texts) empty ones leave *out as it was. */
 int kube_field_text(
     const struct kube_entry *entry, const char *name, const char **out, struct err *err);

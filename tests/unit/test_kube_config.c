@@ -246,6 +246,7 @@ TEST(what_is_wrong_with_a_cluster_is_told_with_its_place)
 TEST(what_is_no_kubeconfig_is_told)
 {
         parse_fails("{\"kind\":\"Pod\"}", ERR_INVALID, "its kind is \"Pod\"");
+        parse_fails("{\"kind\":\"Po\\nd\"}", ERR_INVALID, "its kind is \"Po d\"");
         parse_fails("[]", ERR_INVALID, "it is no mapping");
         parse_fails(
             "{\"current-context\":\"c\",\"contexts\":{}}", ERR_INVALID, "contexts must be a list");
