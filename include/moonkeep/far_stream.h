@@ -3,9 +3,10 @@
  * commands there (docs/design/far-streams.md).
  *
  * The far end needs a POSIX shell, and of each function what it names; what is
- * missing there is ERR_UNSUPPORTED and named.  All of these run a fixed script
- * of ours there, with everything that varies as its arguments.  The script ends
- * its whole process group when our connection goes.
+ * missing there is ERR_UNSUPPORTED and named.  All of these run a script of
+ * ours there, which goes in by standard input with all that varies: nothing of it
+ * is in a command line.  The script ends its whole process group when our
+ * connection goes.
  */
 #ifndef MOONKEEP_FAR_STREAM_H
 #define MOONKEEP_FAR_STREAM_H
