@@ -124,6 +124,29 @@ sink_free(struct sink *sink)
                 sink->ops->free(sink);
 }
 
+/*
+ * As many bytes as there is room for, up to a chunk, or to the end: sources that
+ * give what a connection brings (16 KiB of TLS) would make each of the steps
+ * behind them small.
+ */
+static ssize_t
+fill(struct source *src, unsigned char *place, size_t room, struct err *err)
+{
+        size_t len = 0;
+
+        if (room > STREAM_CHUNK)
+                room = STREAM_CHUNK;
+        while (len < room) {
+                ssize_t got = source_read(src, place + len, room - len, err);
+                if (got < 0)
+                        return -1;
+                if (got == 0)
+                        break;
+                len += (size_t)got;
+        }
+        return (ssize_t)len;
+}
+
 /* The one copy loop; without a sink the bytes are dropped. */
 static int
 pump(struct source *src, struct sink *sink, struct progress *progress, struct cancel *cancel,
@@ -143,7 +166,7 @@ pump(struct source *src, struct sink *sink, struct progress *progress, struct ca
                         place = chunk;
                         room = STREAM_CHUNK;
                 }
-                ssize_t got = source_read(src, place, room, err);
+                ssize_t got = fill(src, place, room, err);
                 if (got < 0)
                         goto fail;
                 if (got == 0)
