@@ -22,6 +22,7 @@ history() {
         "$ROOT/tests/servers/prometheus" generate "$SCRATCH/prom" 6 50 60
         start_prometheus "$SCRATCH/prom"
         check "$MOONKEEP" run prometheus.backup --url "$PROMETHEUS_URL" --store "$local_store" --state "$STATE"
+        unset PROMETHEUS_URL
         check "$MOONKEEP" run prometheus.restore --target "$POD" --store "$local_store" --state "$STATE" --yes \
             --service workload --data-dir "$DATA" --no-keep-old
 }

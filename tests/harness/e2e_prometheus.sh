@@ -9,14 +9,19 @@ if [ "${E2E_IMAGE:-}" = registry.local/busybox ]; then
         : "${E2E_DISTROLESS_IMAGE:=registry.local/distroless-prometheus}"
 fi
 
-# free_volume: a static volume is free for the next claim when it is told so.
-free_volume() {
+# free_volumes: a static volume is free for the next claim when it is told so.
+free_volumes() {
         local volume
+        for volume in $(kubectl get pv -o 'jsonpath={range .items[?(@.status.phase=="Released")]}{.metadata.name} {.spec.claimRef.namespace}{"\n"}{end}' |
+            awk '$2 ~ /^mk-e2e-/ { print $1 }'); do
+                kubectl patch pv "$volume" --type=json -p '[{"op": "remove", "path": "/spec/claimRef"}]' >/dev/null
+        done
+}
+
+# leave_volume: the namespace goes, and its volume is free.
+leave_volume() {
         kubectl delete namespace "$NAMESPACE" --ignore-not-found >/dev/null
-        volume=$(kubectl get pv -o 'jsonpath={range .items[?(@.status.phase=="Released")]}{.metadata.name} {.spec.claimRef.namespace}{"\n"}{end}' |
-            awk -v namespace="$NAMESPACE" '$2 == namespace { print $1 }')
-        [ -z "$volume" ] ||
-            kubectl patch pv "$volume" --type=json -p '[{"op": "remove", "path": "/spec/claimRef"}]' >/dev/null
+        free_volumes
 }
 
 # wipe_volume: what lies in the volume is nobody's any more.
@@ -36,7 +41,8 @@ wipe_volume() {
 make_prometheus() {
         local class='' image=$1
         make_namespace
-        defer free_volume
+        free_volumes
+        defer leave_volume
         DATA=/prometheus/$NAMESPACE
         if kubectl get storageclass static >/dev/null 2>&1; then
                 class='storageClassName: static,'
@@ -95,6 +101,7 @@ END
                 kube describe pods
                 check_failed "Prometheus is not ready"
         }
+        wait_for 60 scraped
         STORE=$SCRATCH/store
         STATE=$SCRATCH/state/moonkeep
         POD=pod://$NAMESPACE/prometheus-0
@@ -107,6 +114,10 @@ backup() {
 restore() {
         "$MOONKEEP" run prometheus.restore --target "$POD" --store "$STORE" --state "$STATE" --yes \
             --service workload "$@"
+}
+
+scraped() {
+        [ "$(ask 'count_over_time(up%5B1m%5D)')" -ge 2 ] 2>/dev/null
 }
 
 # ask QUERY: the value that the pod's Prometheus gives now.
