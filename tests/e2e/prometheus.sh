@@ -75,10 +75,11 @@ a_failure_in_the_middle() {
         need_image E2E_PROMETHEUS_IMAGE
         make_prometheus "$E2E_PROMETHEUS_IMAGE"
         check_status 0 backup --probe 'count(up)'
+        rm -rf "$STORE"/prometheus/main/*/verification*
         sed -i 's/"answer": "[0-9a-f]*"/"answer": "0000000000000000000000000000000000000000000000000000000000000000"/' \
             "$STORE"/prometheus/main/*/manifest.json
         kube exec prometheus-0 -- touch "$DATA/mark"
-        check_status 5 restore
+        check_status 5 restore --backup prometheus/main/latest
         check_says "undone: put the old data back, and the server as it was"
         as_before
         check kube exec prometheus-0 -- test -e "$DATA/mark"
@@ -86,7 +87,7 @@ a_failure_in_the_middle() {
         # A workload that was scaled down is left so.
         kube scale statefulset prometheus --replicas=0 >/dev/null
         kube wait --for=delete pod/prometheus-0 --timeout=60s >/dev/null
-        check_status 5 restore --data-dir "$DATA"
+        check_status 5 restore --backup prometheus/main/latest
         as_before 0
 }
 

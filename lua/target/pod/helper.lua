@@ -11,6 +11,7 @@ local digest = require "digest"
 local failure = require "failure"
 local holder = require "holder"
 local json = require "json"
+local os_ = require "_os"
 local task = require "task"
 
 local helper = {}
@@ -82,11 +83,11 @@ local function placement(plan, spec, beside)
   end
 end
 
---- The name of a run's helper for a container: the same each time.
-function helper.name(plan, run)
-  local of = digest.sha256(("%s/%s/%s"):format(plan.namespace, plan.pod, plan.container)):sub(1, 5)
+--- A name for a new helper of a run: another one each time, since one that was
+--- removed may stay for long.
+function helper.new_name(run)
   local part = run:lower():gsub("[^a-z0-9]+", "-"):sub(1, 40):gsub("%-+$", "")
-  return ("moonkeep-helper-%s-%s"):format(part, of)
+  return ("moonkeep-helper-%s-%s"):format(part, os_.random_id(5))
 end
 
 --- A text as the value of a label.
@@ -96,7 +97,7 @@ end
 
 --- The manifest of a helper.
 --- @param plan table of blueprint
---- @param options table {run, image, beside = true while the pod is there}
+--- @param options table {name, run, image, beside = true while the pod is there}
 function helper.manifest(plan, options)
   local spec = copy(plan.spec)
   spec.containers = json.array { {
@@ -124,7 +125,7 @@ function helper.manifest(plan, options)
     apiVersion = "v1", kind = "Pod",
     metadata = {
       namespace = plan.namespace,
-      name = helper.name(plan, options.run),
+      name = options.name,
       -- No label that a Service or a workload may select.
       labels = { [RUN] = label(options.run), [FOR] = label(plan.pod) },
       annotations = {
@@ -193,34 +194,37 @@ local function wait_running(cluster, made, image)
   end
 end
 
---- Remove a helper.
---- @param gone? boolean wait until it is gone: some nodes take ten seconds to say so
-function helper.remove(cluster, namespace, name, why, gone)
-  if cluster:delete("pod", name, { namespace = namespace, grace = 1, why = why }) and gone then
-    task.wait_until(("the helper pod %s to go"):format(name), 60000, function()
-      return cluster:get("pod", name, { namespace = namespace }) == nil
-    end)
-  end
+--- Remove a helper; some nodes take half a minute until it is gone.
+function helper.remove(cluster, namespace, name, why)
+  cluster:delete("pod", name, { namespace = namespace, grace = 1, why = why })
 end
 
---- A running helper: the one that this run has already, or a new one.
---- @param cluster table of kube.open
+--- The helper that was made before, running, when it is as it must be; else it is removed.
 --- @param manifest table of helper.manifest
---- @return table the pod
-function helper.start(cluster, manifest)
-  local meta, image = manifest.metadata, manifest.spec.containers[1].image
+--- @return table|nil the pod
+function helper.adopt(cluster, manifest)
+  local meta = manifest.metadata
   local there = cluster:get("pod", meta.name, { namespace = meta.namespace })
-  if there then
-    local same = (there.metadata.annotations or {})[MADE_AS] == meta.annotations[MADE_AS]
-    if same and not there.metadata.deletionTimestamp and not choose.is_stuck(there, helper.CONTAINER) then
-      return wait_running(cluster, there, image)
-    end
-    helper.remove(cluster, meta.namespace, meta.name, "it is not as it must be", true)
+  if there == nil or there.metadata.deletionTimestamp then
+    return nil
   end
+  local same = (there.metadata.annotations or {})[MADE_AS] == meta.annotations[MADE_AS]
+  if same and not choose.is_stuck(there, helper.CONTAINER) then
+    return wait_running(cluster, there, manifest.spec.containers[1].image)
+  end
+  helper.remove(cluster, meta.namespace, meta.name, "it is not as it must be")
+  return nil
+end
+
+--- Start a helper.
+--- @param manifest table of helper.manifest
+--- @return table the pod, running
+function helper.start(cluster, manifest)
+  local meta = manifest.metadata
   local made = cluster:create(manifest)
-  local ok, pod = pcall(wait_running, cluster, made, image)
+  local ok, pod = pcall(wait_running, cluster, made, manifest.spec.containers[1].image)
   if not ok then
-    task.shielded(20000, pcall, helper.remove, cluster, meta.namespace, meta.name, "it does not run")
+    task.shielded(5000, pcall, helper.remove, cluster, meta.namespace, meta.name, "it does not run")
     error(pod, 0)
   end
   return pod

@@ -150,10 +150,27 @@ local function image_of(pod, container)
   return container.image
 end
 
+--- How often a connection that breaks off at once is tried.
+local PROBES = 3
+
+--- Run the smallest of scripts.  A server that ends the connection at once, since there
+--- is no such program, may do so before it was read that this is why.
+local function probe_shell(host)
+  local ok, done
+  for _ = 1, PROBES do
+    ok, done = pcall(far.run, host, { argv = { "sh", "-c", ":" }, output_max = 65536, bare = true })
+    if ok or not (failure.is(done, "network") or failure.is(done, "truncated")) then
+      break
+    end
+    task.sleep(50)
+  end
+  return ok, done
+end
+
 --- Has the container a shell?  Asked once an image.
 local function has_shell(self, host, image)
   if self.memory.shells[image] == nil then
-    local ok, done = pcall(far.run, host, { argv = { "sh", "-c", ":" }, output_max = 65536, bare = true })
+    local ok, done = probe_shell(host)
     if not ok and not failure.is(done, "not_found") and not failure.is(done, "unsupported") then
       error(done, 0)
     end
@@ -190,20 +207,31 @@ local function helper_image(self, pod, image)
   return self.memory.blueprint.image
 end
 
+--- The helper that there is already, or a new one; noted before it is made.
+local function find_helper(self, plan, options)
+  local known = self.memory.helper
+  if known then
+    options.name = known.name
+    local made = helper.adopt(self:cluster(), helper.manifest(plan, options))
+    if made then
+      return made
+    end
+  end
+  options.name = helper.new_name(options.run)
+  local manifest = helper.manifest(plan, options)
+  guard.need(self, { { "create", "pod" }, { "delete", "pod" } })
+  effect.change_for_result("create", ("the helper pod %s/%s"):format(plan.namespace, options.name),
+    options.beside and "the pod has no shell" or "the pod is gone")
+  self:remember("helper", { name = options.name, namespace = plan.namespace })
+  return helper.start(self:cluster(), manifest)
+end
+
 local function in_helper(self, pod, image)
   local plan = self.memory.blueprint
-  local run = self:run()
   image = helper_image(self, pod, image)
-  local manifest = helper.manifest(plan, { run = run, image = image, beside = pod ~= nil })
-  local name = manifest.metadata.name
-  if not (self.memory.helper and self.memory.helper.name == name) then
-    guard.need(self, { { "create", "pod" }, { "delete", "pod" } })
-    effect.change_for_result("create", ("the helper pod %s/%s"):format(plan.namespace, name),
-      pod and "the pod has no shell" or "the pod is gone")
-    self:remember("helper", { name = name, namespace = plan.namespace })
-  end
-  local made = helper.start(self:cluster(), manifest)
-  local host = self:host(made.metadata.name, helper.CONTAINER)
+  local made = find_helper(self, plan, { run = self:run(), image = image, beside = pod ~= nil })
+  local name = made.metadata.name
+  local host = self:host(name, helper.CONTAINER)
   self:once("detail", "acting through the helper pod %s/%s, image %s", plan.namespace, name, image)
   return { via = "helper", uid = pod and pod.metadata.uid, helper = made.metadata.uid, pod = name,
     host = host, machine = machine_of(self, host) }
