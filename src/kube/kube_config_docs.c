@@ -82,6 +82,20 @@ check_root(const struct kube_doc *doc, struct err *err)
         return 0;
 }
 
+/* What stands at a place may be a secret (a password that begins with "*"); the place is told. */
+static void
+hide_quoted(struct err *err)
+{
+        char *from = err != NULL ? strchr(err->msg, '"') : NULL;
+        const char *to = err != NULL ? strrchr(err->msg, '"') : NULL;
+        char rest[256];
+
+        if (from == NULL || to == from)
+                return;
+        snprintf(rest, sizeof(rest), "%s", to);
+        snprintf(from + 1, sizeof(err->msg) - (size_t)(from + 1 - err->msg), "...%s", rest);
+}
+
 int
 kube_docs_add(
     struct kube_docs *docs, const char *path, const char *text, size_t len, struct err *err)
@@ -96,8 +110,10 @@ kube_docs_add(
         if (doc.dir == NULL)
                 goto fail;
         doc.values = yaml_parse(text, len, err);
-        if (doc.values == NULL)
+        if (doc.values == NULL) {
+                hide_quoted(err);
                 goto bad;
+        }
         size_t count = json_array_len(doc.values);
         if (count > 1) {
                 err_set(err, ERR_INVALID, "it has %zu YAML documents, not one", count);

@@ -243,6 +243,17 @@ TEST(what_is_wrong_with_a_cluster_is_told_with_its_place)
                     one_config(cases[idx].cluster, A_TOKEN), cases[idx].code, cases[idx].why);
 }
 
+TEST(a_secret_that_is_no_yaml_is_not_shown)
+{
+        parse_fails("users: [{name: u, user: {password: *hidden}}]", ERR_INVALID,
+            "line 1, column 36: there is no anchor \"...\"");
+        parse_fails("users:\n- user: {password: !hidden x}", ERR_INVALID,
+            "line 2, column 20: the tag \"...\" is not supported");
+        parse_fails("password: !!int hidden\"\"x", ERR_INVALID, "\"...\" is tagged !!int");
+        parse_fails("password: &hidden *hidden", ERR_INVALID, "line 1");
+        parse_fails("hidden: 1\nhidden: 2", ERR_INVALID, "the key \"...\" is there twice");
+}
+
 TEST(what_is_no_kubeconfig_is_told)
 {
         parse_fails("{\"kind\":\"Pod\"}", ERR_INVALID, "its kind is \"Pod\"");
