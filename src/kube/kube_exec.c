@@ -31,8 +31,9 @@ struct exec {
         struct ws *ws;
         struct kube_channel channel;
         struct buf status;
-        bool has_status;  /* it is complete, as far as one can see */
-        int64_t heard_ms; /* when something came last; monotonic */
+        bool status_begun; /* a message of it has no end yet */
+        bool has_status;   /* it is complete, as far as one can see */
+        int64_t heard_ms;  /* when something came last; monotonic */
         bool wakes;
         bool over;
         int exit_status;
@@ -56,6 +57,9 @@ static void
 judge(struct exec *it, const char *close_reason)
 {
         it->over = true;
+        /* What was cut off says nothing. */
+        if (it->status_begun)
+                buf_clear(&it->status);
         if (kube_status_judge(it->status.data, it->status.len, &it->exit_status, &it->failure) == 0)
                 return;
         if (it->failure.code != ERR_TRUNCATED && it->failure.code != ERR_PROTOCOL) {
@@ -120,6 +124,7 @@ take(struct exec *it, struct ws_event *event, struct far_event *out, struct err 
         case CHANNEL_STATUS:
                 if (buf_add(&it->status, event->data, event->len, err) < 0)
                         return err_prefix(err, "the container's status");
+                it->status_begun = !event->last;
                 it->has_status = event->last && it->status.len > 0 && is_json(&it->status);
                 return 0;
         case CHANNEL_CLOSE:

@@ -5,6 +5,7 @@
 #include "../../src/kube/kube_connect.h"
 #include "harness/http_test.h"
 #include "harness/kube_test.h"
+#include "harness/ws_test.h"
 #include "moonkeep/buf.h"
 #include "moonkeep/kube.h"
 
@@ -303,6 +304,105 @@ TEST(a_status_that_is_none_is_a_failure)
         with_fault("final garbage", ERR_PROTOCOL, "the container's status");
         with_fault("final failure", ERR_PROCESS, "cannot run \"sh\" in pod default/box: ");
         with_fault("final {\"status\":\"Success!\"}", ERR_PROTOCOL, "neither Success nor Failure");
+}
+
+/* Frames as they are, then the end of the connection. */
+static void
+play_frames(struct peer *peer, const void *arg)
+{
+        const struct buf *frames = arg;
+        char answer[1024];
+
+        peer_head(peer);
+        int len = peer_answer(
+            peer, "Sec-WebSocket-Protocol: v4.channel.k8s.io\r\n", answer, sizeof(answer));
+        peer_put(peer, answer, (size_t)len);
+        peer_put(peer, frames->data, frames->len);
+        shutdown(peer->fd, SHUT_WR);
+        peer_wait_end(peer);
+}
+
+static void
+add_frame(struct buf *frames, unsigned char first, const char *text)
+{
+        unsigned char head[2] = { first, (unsigned char)strlen(text) };
+
+        CHECK(head[1] < 126 && buf_add(frames, head, 2, NULL) == 0);
+        CHECK(buf_addstr(frames, text, NULL) == 0);
+}
+
+TEST(nothing_but_a_whole_status_on_its_channel_ends_well)
+{
+        static const struct {
+                struct {
+                        unsigned char first;
+                        const char *text;
+                } frames[3];
+                enum err_code code;
+        } cases[] = {
+                { { { 0x82, "\3{\"status\":\"Success\"}" } }, ERR_NONE },
+                { { { 0x02, "\3{\"status\":" }, { 0x80, "\"Success\"}" } }, ERR_NONE },
+                { { { 0x02, "\3{\"status\":\"Success\"}" } }, ERR_TRUNCATED },
+                { { { 0x82, "\3{\"status\":" } }, ERR_PROTOCOL },
+                { { { 0x82, "\1{\"status\":\"Success\"}" } }, ERR_TRUNCATED },
+                { { { 0x82, "\2{\"status\":\"Success\"}" } }, ERR_TRUNCATED },
+                { { { 0x82, "\4{\"status\":\"Success\"}" } }, ERR_PROTOCOL },
+                { { { 0x82, "3{\"status\":\"Success\"}" } }, ERR_PROTOCOL },
+                { { { 0x81, "\3{\"status\":\"Success\"}" } }, ERR_PROTOCOL },
+                { { { 0x82, "\3" }, { 0x82, "" } }, ERR_TRUNCATED },
+                { { { 0x82, "\3{}" } }, ERR_PROTOCOL },
+                { { { 0x82, "\3\"Success\"" } }, ERR_PROTOCOL },
+                { { { 0x82, "\3[{\"status\":\"Success\"}]" } }, ERR_PROTOCOL },
+                { { { 0x82, "\3{\"kind\":\"Pod\",\"status\":\"Success\"}" } }, ERR_PROTOCOL },
+                { { { 0x82, "\3{\"status\":\"Success\"}" },
+                      { 0x82, "\3{\"status\":\"Failure\"}" } },
+                    ERR_PROTOCOL },
+                { { { 0x82, "\3{\"status\":\"Failure\"}" },
+                      { 0x82, "\3{\"status\":\"Success\"}" } },
+                    ERR_PROTOCOL },
+                { { { 0x82, "\3{\"status\":\"Failure\",\"status\":\"Success\"}" } }, ERR_PROTOCOL },
+                { { { 0x82, "\3{\"status\":\"Failure\",\"code\":0}" } }, ERR_PROCESS },
+        };
+        const char *const argv[] = { "true", NULL };
+        struct kube_client_opts opts = { .kubeconfig = test_path("conf") };
+        struct far_event event;
+        char server[64];
+        struct err err;
+
+        clean_environment();
+        for (size_t idx = 0; idx < 2 * sizeof(cases) / sizeof(*cases); idx++) {
+                struct buf frames;
+                buf_init(&frames, 4096);
+                for (size_t at = 0; at < 3 && cases[idx / 2].frames[at].text != NULL; at++)
+                        add_frame(&frames, cases[idx / 2].frames[at].first,
+                            cases[idx / 2].frames[at].text);
+                /* With a close frame, and without. */
+                if (idx % 2 != 0)
+                        CHECK(buf_add(&frames, "\x88\x02\x03\xe8", 4, NULL) == 0);
+                ws_serve(play_frames, &frames, 1);
+                snprintf(server, sizeof(server), "\"server\":\"http://127.0.0.1:%d\"", ws_port);
+                write_file("conf", one_config(server, A_TOKEN));
+                client = kube_client_open(&opts, &err);
+                CHECK_PTR(client, err);
+                box = kube_pod_host(client, "default", "box", NULL, &err);
+                CHECK_PTR(box, err);
+                far = far_open(box, argv, NULL, &err);
+                CHECK_PTR(far, err);
+                err_init(&err);
+                do {
+                        event.kind = FAR_NOTHING;
+                } while (far_next(far, -1, &event, &err) == 0 && event.kind != FAR_ENDED);
+                /* What broke off was not seen to the end: that is said, too. */
+                if (err.code != ERR_TRUNCATED || idx % 2 != 0)
+                        CHECK_INT(err.code, cases[idx / 2].code);
+                CHECK((event.kind == FAR_ENDED) == (cases[idx / 2].code == ERR_NONE));
+                far_free(far);
+                far = NULL;
+                far_host_unref(box);
+                kube_client_unref(client);
+                ws_served();
+                buf_free(&frames);
+        }
 }
 
 TEST(output_behind_the_status_is_handed_out)
