@@ -81,6 +81,7 @@ local function resolve(self, target)
   end
   self.namespace = target.address.namespace
   self.name = ("%s %s/%s"):format(self.kind, self.namespace, self.object_name)
+  self.replicas = self.replicas or target:kept(self.name)
   if not self.allowed then
     target:need { { "get", self.kind }, { "patch", self.kind }, { "list", "pod" }, { "create", "pod" },
       { "delete", "pod" } }
@@ -199,19 +200,24 @@ end
 function Workload:is_running(target)
   local cluster = resolve(self, target)
   local object = read(self, cluster)
-  self.replicas = self.replicas or (noted(object) or {}).replicas
-    or (replicas_of(object) > 0 and replicas_of(object) or nil)
+  if self.replicas == nil then
+    self.replicas = (noted(object) or {}).replicas or replicas_of(object)
+    target:keep(self.name, self.replicas)
+  end
   if replicas_of(object) > 0 then
     return true
   end
   return #workloads.pods(cluster, object) > 0
 end
 
---- The patch that scales to 0 and notes how many there were.
-local function to_zero(run, object)
+--- The patch that scales to 0 and notes how many there were; nothing is noted where
+--- there were none before the run.
+local function to_zero(self, run, object)
   local undo, replicas = noted(object), replicas_of(object)
   if replicas == 0 then
     return nil
+  elseif undo == nil and self.replicas == 0 then
+    return { spec = { replicas = 0 } }
   end
   return {
     metadata = { annotations = { [UNDO] = json.encode { run = undo and undo.run or run,
@@ -229,7 +235,7 @@ local function scale_down(self, target, cluster, why, mine)
         { hint = ("end that first: moonkeep resume %s, or rollback %s; where its journal is lost: "
           .. "moonkeep rollback --target %s --dir DIR"):format(undo.run, undo.run, target.url) })
     end
-    return to_zero(run, object)
+    return to_zero(self, run, object)
   end)
   self.replicas = (noted(object) or {}).replicas or self.replicas
 end
@@ -312,7 +318,8 @@ function Workload:launch(target, why)
     elseif undo and replicas > 0 and not forced then
       scaled_back(self, cluster, object)
     end
-    local wanted = undo and undo.replicas or self.replicas or (self.ordinal or 0) + 1
+    local before = undo and undo.replicas or self.replicas or 0
+    local wanted = before > 0 and before or (self.ordinal or 0) + 1
     return { metadata = { annotations = { [UNDO] = json.null } }, spec = { replicas = wanted } }
   end)
   wait_ready(self, target, cluster)

@@ -173,6 +173,21 @@ function Pod:run()
   return self.place:run()
 end
 
+--- Remember a number for the run, also for when it is resumed or rolled back.
+function Pod:keep(name, number)
+  local numbers = {}
+  for key, value in pairs(self.place.memory.numbers or {}) do
+    numbers[key] = value
+  end
+  numbers[name] = number
+  self.place:remember("numbers", numbers)
+end
+
+--- What was remembered, or nil.
+function Pod:kept(name)
+  return (self.place.memory.numbers or {})[name]
+end
+
 --- Warn the operator, once.
 function Pod:caution(text)
   self.place:once("caution", "%s", text)

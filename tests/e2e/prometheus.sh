@@ -70,16 +70,13 @@ a_plan() {
         check_equal "$(kube get statefulset,pods -o jsonpath='{.items[*].metadata.resourceVersion}')" "$before"
 }
 
-# What was restored does not answer as it should: the old data comes back.
+# The last step fails, when the server runs on the restored data: the old comes back.
 a_failure_in_the_middle() {
         need_image E2E_PROMETHEUS_IMAGE
         make_prometheus "$E2E_PROMETHEUS_IMAGE"
-        check_status 0 backup --probe 'count(up)'
-        rm -rf "$STORE"/prometheus/main/*/verification*
-        sed -i 's/"answer": "[0-9a-f]*"/"answer": "0000000000000000000000000000000000000000000000000000000000000000"/' \
-            "$STORE"/prometheus/main/*/manifest.json
+        check_status 0 backup
         kube exec prometheus-0 -- touch "$DATA/mark"
-        check_status 5 restore --backup prometheus/main/latest
+        check_status 1 restore --config-dir /etc/prometheus/not-here
         check_says "undone: put the old data back, and the server as it was"
         as_before
         check kube exec prometheus-0 -- test -e "$DATA/mark"
@@ -87,7 +84,7 @@ a_failure_in_the_middle() {
         # A workload that was scaled down is left so.
         kube scale statefulset prometheus --replicas=0 >/dev/null
         kube wait --for=delete pod/prometheus-0 --timeout=60s >/dev/null
-        check_status 5 restore --backup prometheus/main/latest
+        check_status 1 restore --config-dir /etc/prometheus/not-here
         as_before 0
 }
 
