@@ -63,7 +63,7 @@ copy_fails() {
         STATUS=0
         wait "$COPY" || STATUS=$?
         check test "$STATUS" -ne 0
-        check test "$STATUS" -lt 128
+        check test "$STATUS" -le 130
         check_equal "$(find "$STORE" -name manifest.json | wc -l)" 0
         check_equal "$(find "$STORE" -type f -size +1M | wc -l)" 0
         sed 's/^/said: /' "$SCRATCH/stderr"
@@ -141,7 +141,9 @@ upload_begins() {
             >"$SCRATCH/stdout" 2>"$SCRATCH/stderr" &
         COPY=$!
         defer kill -KILL "$COPY"
-        wait_for 60 kube exec one -- test -e /data/out/new/f10
+        wait_for 60 kube exec one -- sh -c 'set -- /data/out/new/f*; [ $# -gt 5 ]'
+        kill -STOP "$COPY"
+        check test "$(kube exec one -- sh -c 'set -- /data/out/new/f*; echo $#')" -lt 600
 }
 
 upload_is_cut() {
@@ -149,6 +151,7 @@ upload_is_cut() {
         a_pod_with_data 1
         upload_begins
         kill_component "$1"
+        kill -CONT "$COPY"
         STATUS=0
         wait "$COPY" || STATUS=$?
         check test "$STATUS" -ne 0
@@ -160,7 +163,9 @@ upload_tar_dies() {
         a_pod_with_data 1
         upload_begins
         kube exec one -- sh -c 'for p in /proc/[0-9]*; do
-            case $(tr "\0" " " <$p/cmdline) in "tar "*) kill -9 ${p#/proc/};; esac; done'
+            case $(tr "\0" " " <$p/cmdline) in "tar "*) kill -9 ${p#/proc/}; echo killed;; esac; done' >killed
+        check_contains killed killed
+        kill -CONT "$COPY"
         STATUS=0
         wait "$COPY" || STATUS=$?
         check_equal "$STATUS" 1
