@@ -82,10 +82,13 @@ function Server:get(path, query)
   return answer.data
 end
 
---- Does anything answer at the URL?
+--- What says nothing about a server: the way to its target is closed.
+local NO_WAY = { cancelled = true, not_found = true, permission = true, refused = true, usage = true, invalid = true }
+
+--- Does anything answer at the URL?  Raises where there is no way to ask.
 function Server:answers()
   local ok, e = pcall(self.api.request, self.api, "GET", "/-/ready", { stall_ms = 5000 })
-  if not ok and e.code == "cancelled" then
+  if not ok and NO_WAY[e.code] then
     error(e, 0)
   end
   return ok or e.code ~= "network"

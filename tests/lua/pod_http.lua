@@ -158,4 +158,14 @@ test["a cluster that does not answer is no server that does not run"] = function
   t.raises("timeout", "cannot look for " .. TEXT, client.request, client, "GET", "/x")
 end
 
+test["an address of nothing is no server that does not run"] = function(t)
+  local place = place_of(function() end)
+  function place.running()
+    failure.raise("not_found", "pod web-0 has no container \"x\": there is web", { hint = "h" })
+  end
+  local client = pod_http.client(place, "http://127.0.0.1:9090")
+  local e = t.raises("not_found", "has no container \"x\"", client.request, client, "GET", "/x")
+  t.equal(e.hint, "h")
+end
+
 return test

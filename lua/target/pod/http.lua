@@ -158,16 +158,20 @@ local function try(self, way, request, pod)
   return nil, e.message, e
 end
 
---- The pod, or nil.  A cluster that does not answer is no server that does not run.
+--- The pod, or nil.  Neither a cluster that does not answer nor an address of nothing is a
+--- server that does not run.
 local function find_pod(self)
   local ok, pod = pcall(self.place.running, self.place)
   if not ok then
-    local e = failure.prefix(pod, "cannot look for " .. self.place.where.text)
+    local e = failure.of(pod)
+    if e.code == "not_found" then
+      error(e, 0) -- says itself what there is not
+    end
+    e = failure.prefix(e, "cannot look for " .. self.place.where.text)
     if e.code == "network" then
       e.code = "timeout"
-    elseif e.code == "not_found" then
-      return nil
     end
+    e.hint = e.hint or "is the --target right?"
     error(e, 0)
   end
   return pod
