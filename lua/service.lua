@@ -7,8 +7,9 @@
 --- A command is split into words, without a shell.  `running` exits 0 while
 --- the server runs.  `workload` is what the target's pod belongs to.
 ---
---- All of them: is_running(target, probe), halt(target, why, probe),
---- halt_surely(...), launch(...), plain(), and `running` where they can tell.
+--- All of them: is_running(target, probe), rehearse(target, dir), halt(target, why, probe),
+--- halt_surely(...), launch(...), plain(), and `running` where they can tell.  What would keep
+--- the data in dir from being reached while it is stopped is raised by rehearse, before that.
 
 local command = require "service.command"
 

@@ -16,6 +16,7 @@ local effect = require "effect"
 local failure = require "failure"
 local holder = require "holder"
 local json = require "json"
+local service = require "service"
 local words = require "words"
 
 local swap = {}
@@ -157,7 +158,8 @@ local function make_dir(self, owner)
 end
 
 --- Make the place for new content.  Raises "refused" when another run's is
---- there, "full" when the new content will not fit.
+--- there, "full" when the new content will not fit, and what would keep the directory
+--- from being reached while the service is stopped.
 --- @param undo table what else undo needs: service (plain), was_running; absent = true
 ---   when the directory did not exist when the run began
 --- @param needed_bytes integer size of the new content
@@ -181,6 +183,9 @@ function Swap:prepare(undo, needed_bytes, owner)
   elseif record then
     target:make_dirs(self.at.old)
     return
+  end
+  if undo.service and undo.was_running then
+    service.from_plain(undo.service):rehearse(target, self.dir)
   end
   check_room(self, there, needed_bytes)
   local created = there == nil or undo.absent or false
@@ -405,14 +410,14 @@ function swap.rollback(target, dir)
       record.holder.pid), { hint = "end it with Ctrl-C or SIGTERM: it undoes what it did" })
   end
   local undo = record.undo or {}
-  local service = undo.service and require("service").from_plain(undo.service)
-  if service and record.new ~= nil and record.phase == nil then
-    service:halt_surely(target, "put the old data back")
+  local stopped = undo.service and service.from_plain(undo.service)
+  if stopped and record.new ~= nil and record.phase == nil then
+    stopped:halt_surely(target, "put the old data back")
   end
-  self:undo(nil, service and undo.was_running and function()
-    service:launch(target, "it ran before")
+  self:undo(nil, stopped and undo.was_running and function()
+    stopped:launch(target, "it ran before")
   end or nil)
-  return { run = record.run, restarted = service ~= nil and undo.was_running or false }
+  return { run = record.run, restarted = stopped ~= nil and undo.was_running or false }
 end
 
 return swap

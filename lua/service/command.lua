@@ -83,6 +83,9 @@ function Service:is_running(target, probe)
   return done.status == 0
 end
 
+--- The data stays where it is.
+function Service.rehearse() end
+
 --- Stop it, if it runs, and wait until it does not.
 --- @param probe? function() -> boolean whether it still answers
 function Service:halt(target, why, probe)

@@ -240,6 +240,14 @@ local function scale_down(self, target, cluster, why, mine)
   self.replicas = (noted(object) or {}).replicas or self.replicas
 end
 
+--- Raise what would keep its data from being reached, and so from being put back, while it
+--- is scaled to 0: data that goes with its pods, a helper pod that does not start.
+--- @param dir string where the data is
+function Workload:rehearse(target, dir)
+  resolve(self, target)
+  target:stand_by(dir)
+end
+
 --- Scale it to 0, and wait until its pods are gone.
 function Workload:halt(target, why)
   local cluster = resolve(self, target)

@@ -147,6 +147,11 @@ function Pod:leave()
   self.place:leave()
 end
 
+--- The pod is about to be stopped: raise what would keep the path from being reached then.
+function Pod:stand_by(path)
+  self.place:stand_by(path)
+end
+
 --- The pod is about to come back: nobody else uses its volumes.
 function Pod:vacate()
   self.place:vacate()

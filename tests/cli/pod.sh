@@ -57,17 +57,20 @@ return recipe {
       return { running = p.service:is_running(p.target) }
     end)
     ctx:confirm("Replace it?")
+    ctx:compensate("remove what is staged", {}, function()
+      place:undo()
+    end)
+    ctx:step("prepare", function()
+      place:prepare({ service = p.service:plain(), was_running = ran.running }, 4096)
+      place:restage()
+      p.target:write(place:staging() .. "/value", "new\n")
+    end)
     ctx:compensate("put it back", {}, function()
       p.service:halt_surely(p.target, "put it back")
       place:undo()
       if ran.running then
         p.service:launch(p.target, "it ran before")
       end
-    end)
-    ctx:step("prepare", function()
-      place:prepare({ service = p.service:plain(), was_running = ran.running }, 4096)
-      place:restage()
-      p.target:write(place:staging() .. "/value", "new\n")
     end)
     ctx:step("stop", function()
       p.service:halt(p.target, "its data is replaced")
@@ -234,6 +237,30 @@ without_a_shell() {
         check_says "lies in an emptyDir"
 }
 
+# What a helper pod would not see is lost with the pod: nothing is stopped then.
+data_that_goes_with_the_pod() {
+        begin
+        mkdir -p "$DATA/tmp"
+        DATA=$DATA/tmp check_status 1 restore
+        check_says "lies in an emptyDir"
+        check_says "it is lost when the pod is stopped"
+        check_equal "$(kube_asked PATCH '/apis/apps/[^ ]*')" 0
+        as_before
+}
+
+# A helper pod that does not start, shown before anything is stopped.
+no_helper_starts() {
+        begin
+        TARGET="$TARGET?helper=none.invalid/lost"
+        check_status 1 restore
+        check_says "does not start: ErrImagePull"
+        check_equal "$(kube_asked PATCH '/apis/apps/[^ ]*')" 0
+        check_equal "$(cat "$DATA/value")" old
+        as_before
+}
+
+scenario "data that goes with its pod keeps it from being stopped" data_that_goes_with_the_pod
+scenario "a helper pod that does not start keeps the workload from being stopped" no_helper_starts
 scenario "a restore scales a workload to 0 and back" scaled_and_back
 scenario "a restore that fails leaves all as it was" failed
 scenario "a killed restore is rolled back" killed_and_rolled_back

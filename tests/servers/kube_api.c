@@ -46,6 +46,8 @@
  *     test/ready: "false"        it runs, and is never ready
  *     test/exit: "1"             its containers end so, once they run
  *
+ * Images of none.invalid cannot be pulled.
+ *
  * FAULTS is a file of rules as of fault_proxy: METHOD TARGET WHICH ACTION.  Actions:
  *
  *     status CODE REASON [NAME: VALUE]   answer with a Status, or (-) with no body

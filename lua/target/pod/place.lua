@@ -310,6 +310,25 @@ function Place:enter()
   return current
 end
 
+--- Before the pod is stopped, a helper pod starts beside it: what keeps one from starting, or
+--- the path from being seen there, is raised while nothing has been done.
+function Place:stand_by(path)
+  local current = self:enter()
+  local plan = self.memory.blueprint
+  local ok, e = pcall(blueprint.check_path, plan, path)
+  if not ok then
+    e.hint = "it is lost when the pod is stopped: only what lies on a volume of its own can be restored this way"
+    error(e, 0)
+  elseif current.via == "helper" or workloads.is_exclusive(self:cluster(), plan) then
+    return
+  elseif effect.planning() then
+    effect.change("create", ("a helper pod beside %s/%s"):format(plan.namespace, plan.pod),
+      "it acts while the pod is gone")
+    return
+  end
+  in_helper(self, (look(self)))
+end
+
 --- Forget where it acted: the pod has gone, or is about to.
 function Place:leave()
   self._running = nil

@@ -180,6 +180,23 @@ function workloads.find(cluster, where, plan)
   return { workload = workload, ordinal = where.replica or 0 }
 end
 
+--- Can no second pod use a volume of a blueprint?  Without the right to look: one can.
+function workloads.is_exclusive(cluster, plan)
+  for _, volume in ipairs(plan.volumes) do
+    local claim = volume.persistentVolumeClaim
+    if claim then
+      local ok, object = pcall(cluster.get, cluster, "persistentvolumeclaim", claim.claimName,
+        { namespace = plan.namespace })
+      for _, mode in ipairs(ok and object and object.spec.accessModes or {}) do
+        if mode == "ReadWriteOncePod" then
+          return true
+        end
+      end
+    end
+  end
+  return false
+end
+
 --- The addresses of a pod.
 function workloads.addresses(pod)
   local set = {}

@@ -73,6 +73,25 @@ run_pod(struct api_object *object)
         api_add_event(object, "Normal", "Started", "Started container");
 }
 
+/* Is the image one that no node can pull? */
+static bool
+is_lost(const json_t *container)
+{
+        return strncmp(api_text(container, "image"), "none.invalid/", 13) == 0;
+}
+
+static bool
+has_lost_image(const json_t *pod)
+{
+        const json_t *containers = api_at(pod, "spec.containers");
+
+        for (size_t idx = 0; idx < json_array_size(containers); idx++) {
+                if (is_lost(json_array_get(containers, idx)))
+                        return true;
+        }
+        return false;
+}
+
 /* The containers of a pod that does not run yet. */
 static void
 add_waiting(json_t *status, const json_t *pod)
@@ -87,7 +106,9 @@ add_waiting(json_t *status, const json_t *pod)
                     json_pack("{s:s, s:s, s:s, s:b, s:b, s:i, s:{s:{s:s}}, s:{}}", "name",
                         api_text(container, "name"), "image", api_text(container, "image"),
                         "imageID", "", "ready", 0, "started", 0, "restartCount", 0, "state",
-                        "waiting", "reason", *why != '\0' ? why : "ContainerCreating",
+                        "waiting", "reason",
+                        is_lost(container) ? "ErrImagePull"
+                                           : (*why != '\0' ? why : "ContainerCreating"),
                         "lastState"));
         }
 }
@@ -128,6 +149,8 @@ step(struct api_object *object, int start_ms, int stop_ms)
                 return INT_MAX;
         if (*api_text(object->json, "metadata.annotations.test/phase") != '\0' &&
             *api_text(object->json, "spec.nodeName") != '\0')
+                return INT_MAX;
+        if (has_lost_image(object->json) && api_at(object->json, "status.conditions") != NULL)
                 return INT_MAX;
         if (*api_text(object->json, "spec.nodeName") == '\0' ||
             api_at(object->json, "status.conditions") == NULL) {
