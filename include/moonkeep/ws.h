@@ -70,7 +70,7 @@ struct ws_event {
 int ws_next(struct ws *ws, int wait_ms, struct ws_event *out, struct err *err);
 
 /* Bound on what ws_send keeps for ws_next while the server does not read. */
-#define WS_HELD_MAX ((size_t)1024 * 1024)
+#define WS_HELD_MAX ((size_t)8 * 1024 * 1024)
 
 /*
  * ws_send: one binary message of head_len bytes of head and then len of data.

@@ -806,7 +806,7 @@ send_to_slow(struct ws *ws, size_t comes)
 
 TEST(what_comes_while_the_server_does_not_read_is_kept)
 {
-        struct slow slow = { .sends = 204 * 4096 };
+        struct slow slow = { .sends = 1700 * 4096 };
 
         ws_serve(play_slow, &slow, 1);
         send_to_slow(ws_connect(), slow.sends);
