@@ -131,8 +131,8 @@ local function check_room(self, there, needed_bytes)
   local target = self.target
   local free = target:free(existing(target, self.dir))
   if free < needed_bytes then
-    failure.raise("full", ("\"%s\" has %s free, and the new data takes %s"):format(self.dir,
-      words.bytes(free), words.bytes(needed_bytes)),
+    failure.raise("full", ("\"%s\" has %s free, and the new data takes %s: %s too little"):format(self.dir,
+      words.bytes(free), words.bytes(needed_bytes), words.bytes(needed_bytes - free)),
       { hint = "the old data is kept until the new is proven, so both must fit" })
   end
   for _, entry in ipairs(there and content(self) or {}) do
@@ -184,10 +184,10 @@ function Swap:prepare(undo, needed_bytes, owner)
     target:make_dirs(self.at.old)
     return
   end
+  check_room(self, there, needed_bytes)
   if undo.service and undo.was_running then
     service.from_plain(undo.service):rehearse(target, self.dir)
   end
-  check_room(self, there, needed_bytes)
   local created = there == nil or undo.absent or false
   if created then
     make_dir(self, owner)

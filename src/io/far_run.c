@@ -2,6 +2,7 @@
  * A command at the far end, run by a shell of its own there: its environment,
  * secrets too, goes in by standard input.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "far_link.h"
@@ -181,6 +182,18 @@ out:
         return rc;
 }
 
+/* What could not be run, and where; unless the error says so already. */
+static int
+name_command(struct err *err, const char *program, const char *label)
+{
+        char said[128];
+
+        int len = snprintf(said, sizeof(said), "cannot run \"%.100s\"", program);
+        if (err != NULL && strncmp(err->msg, said, (size_t)len) == 0)
+                return -1;
+        return err_prefix(err, "cannot run \"%s\" in %s", program, label);
+}
+
 int
 far_run(struct far_host *host, const struct far_run_spec *spec, struct proc_result *result,
     struct cancel *cancel, struct err *err)
@@ -190,5 +203,5 @@ far_run(struct far_host *host, const struct far_run_spec *spec, struct proc_resu
         buf_init(&result->err_out, spec->output_max);
         int rc = spec->bare ? run_bare(host, spec, result, cancel, err)
                             : run_by_shell(host, spec, result, cancel, err);
-        return rc < 0 ? err_prefix(err, "cannot run \"%s\" in %s", spec->argv[0], host->label) : 0;
+        return rc < 0 ? name_command(err, spec->argv[0], host->label) : 0;
 }

@@ -7,6 +7,7 @@
 #include "harness/kube_test.h"
 #include "harness/ws_test.h"
 #include "moonkeep/buf.h"
+#include "moonkeep/far_stream.h"
 #include "moonkeep/kube.h"
 
 static struct kube_client *client;
@@ -530,6 +531,24 @@ open_fails(const char *ns, const char *pod, const char *container, const char *p
         far = NULL;
         far_host_unref(host);
         return err;
+}
+
+TEST(what_could_not_be_run_is_named_once)
+{
+        const char *const argv[] = { "sh", "-c", ":", NULL };
+        struct far_run_spec spec = { .argv = argv, .output_max = 1024, .bare = true };
+        struct proc_result result;
+        struct err err;
+
+        start_api(NULL, NULL);
+        struct far_host *host = kube_pod_host(client, "default", "none", NULL, &err);
+        CHECK_PTR(host, err);
+        CHECK_ERR(far_run(host, &spec, &result, NULL, &err) < 0, err, ERR_NOT_FOUND,
+            "cannot run \"sh\" in pod default/none");
+        CHECK(strstr(err.msg + 1, "cannot run") == NULL);
+        proc_result_free(&result);
+        far_host_unref(host);
+        end_api();
 }
 
 TEST(what_is_not_there_is_told)
