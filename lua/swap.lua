@@ -157,6 +157,17 @@ local function make_dir(self, owner)
   end
 end
 
+--- Raise that another run has its place here.
+local function anothers(self, record)
+  if record.holder and holder.is_alive(record.holder) then
+    failure.raise("refused", ("run %s is at work in \"%s\" (pid %d)"):format(record.run, self.dir,
+      record.holder.pid), { hint = "wait for its end; Ctrl-C or SIGTERM ends it, and undoes what it did" })
+  end
+  failure.raise("refused", ("\"%s\" holds what run %s left half-way"):format(self.dir, record.run),
+    { hint = ("end that first: moonkeep resume %s, or rollback %s; where its journal is lost: "
+      .. "moonkeep rollback --target %s --dir %s"):format(record.run, record.run, self.target.url, self.dir) })
+end
+
 --- Make the place for new content.  Raises "refused" when another run's is
 --- there, "full" when the new content will not fit, and what would keep the directory
 --- from being reached while the service is stopped.
@@ -177,9 +188,7 @@ function Swap:prepare(undo, needed_bytes, owner)
     record = nil
   end
   if record and record.run ~= self.run then
-    failure.raise("refused", ("\"%s\" holds what run %s left half-way"):format(self.dir, record.run),
-      { hint = ("end that first: moonkeep resume %s, or rollback %s; where its journal is lost: "
-        .. "moonkeep rollback --target %s --dir %s"):format(record.run, record.run, target.url, self.dir) })
+    anothers(self, record)
   elseif record then
     target:make_dirs(self.at.old)
     return
@@ -193,11 +202,19 @@ function Swap:prepare(undo, needed_bytes, owner)
     make_dir(self, owner)
   end
   target:make_dirs(self.at.place, 448, "stage the new data and keep the old there")
-  target:write(self.at.record, json.encode({
+  local ok, e = pcall(target.write, target, self.at.record, json.encode({
     format = "moonkeep-undo", version = 1, run = self.run, dir = self.dir,
     created = created, undo = { service = undo.service, was_running = undo.was_running },
     holder = holder.me(),
   }, 2) .. "\n", { why = "how to undo this, should the journal be lost", exclusive = true })
+  if not ok then
+    -- Two began at once: the other was first.
+    record = failure.is(e, "exists") and read_record(self)
+    if record and record.run ~= self.run then
+      anothers(self, record)
+    end
+    error(e, 0)
+  end
   target:make_dirs(self.at.old)
 end
 

@@ -344,6 +344,26 @@ test["many that are discarded under one name do not stop an undo"] = function(t)
   t.equal(look(dir), { a = "old" })
 end
 
+test["of two that begin at once the second is told which is at work"] = function(t)
+  local dir = t.dir()
+  fill(dir, { a = "old" })
+  local mine = new_place(dir, 0)
+  local real = mortal(0)
+  -- The first writes its record just before the second does.
+  local late = setmetatable({ write = function(_, ...)
+    mine:prepare({}, 0)
+    return real:write(...)
+  end }, { __index = real })
+  local other = swap.new(late, dir, "20261121T030000-bbbbb")
+  t.raises("refused", "run " .. RUN .. " is at work in \"" .. dir .. "\"", other.prepare, other, {}, 0)
+  other:undo()
+  t.check(fs.stat(dir .. "/.moonkeep-swap/undo.json"))
+  -- And when it has been there for long.
+  t.raises("refused", "is at work", other.prepare, other, {}, 0)
+  mine:restage()
+  mine:exchange()
+end
+
 test["another run's record is not exchanged, undone or finished"] = function(t)
   local dir = t.dir()
   fill(dir, { a = "old" })

@@ -171,7 +171,8 @@ local function find_pod(self)
     if e.code == "network" then
       e.code = "timeout"
     end
-    e.hint = e.hint or "is the --target right?"
+    e.hint = e.hint or e.http and "is the --target right?"
+      or "cluster and user are those of KUBECONFIG, or of the service account in a pod"
     error(e, 0)
   end
   return pod
