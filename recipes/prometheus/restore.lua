@@ -35,12 +35,13 @@ local function owner_of_content(target, dir)
   return owner
 end
 
---- Who the restored files will belong to: as asked, else as what is there now, else
---- as the directory is, else as it was when the backup was made.
+--- Who the restored files will belong to: as asked, else as the directory is (as what is
+--- in it, where the directory is root's), else as it was when the backup was made.
 local function decide_owner(p, dir, book)
   local there = p.target:stat(dir, true)
   local recorded = book.content.owner or {}
-  local owner = p.owner or there and owner_of_content(p.target, dir) or there or recorded
+  local within = there and there.type == "dir" and there.uid == 0 and owner_of_content(p.target, dir)
+  local owner = p.owner or within or there or recorded
   local us = p.target:identity()
   if owner.uid == nil or (not p.owner and not us.root and us.is_server) then
     owner = us
