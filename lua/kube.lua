@@ -224,6 +224,20 @@ function Cluster:preflight(list)
   require("kube.access").preflight(self, list)
 end
 
+--- An HTTP client (module http) for a port of a service, as asked inside the cluster:
+--- through the API server's proxy, else to a ready pod behind it.
+---
+---   local status = cluster:http("prometheus", 9090, { namespace = "monitoring" }):get_json("/api/v1/status/flags")
+---
+--- @param service string its name
+--- @param port integer the service's
+--- @param given? table namespace, headers, token (secret), stall_ms, answer_max
+function Cluster:http(service, port, given)
+  local opts = options.check("kube http", given, { namespace = "string", headers = "table", token = "any",
+    stall_ms = "integer", answer_max = "integer" })
+  return require("kube.service_http").client(self, service, port, opts)
+end
+
 --- Send any request; an answer of any status is returned.
 --- @param request table method, path (with its query), body (text, or a table: as JSON), headers,
 ---   why = for the plan, which ends where something else than GET is sent

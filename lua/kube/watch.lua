@@ -5,6 +5,7 @@
 
 local client = require "kube.client"
 local clock = require "clock"
+local event = require "kube.event"
 local failure = require "failure"
 local json = require "json"
 local object = require "kube.object"
@@ -98,37 +99,23 @@ local function list(self)
   return self.handler.synced()
 end
 
-local function broken(self, why)
-  failure.raise("protocol", ("%s: %s"):format(client.what(self.cluster, self.request), why))
-end
-
 --- What a line of the watch tells.  Returns "stop", "expired" or nil.
 local function take(self, text)
-  local ok, event = pcall(json.decode, text)
-  if not ok or type(event) ~= "table" or type(event.object) ~= "table" then
-    broken(self, "the server tells what is no event")
-  end
-  local item = event.object
-  if event.type == "ERROR" then
+  local kind, item = failure.during(client.what(self.cluster, self.request), event.parse, text)
+  if kind == "ERROR" then
     local code = math.tointeger(item.code) or 500
     if code == 410 then
       return "expired"
     end
     client.refuse(self.cluster, self.request, { status = code, headers = {}, body = json.encode(item) })
   end
-  local metadata = type(item.metadata) == "table" and item.metadata
-  if not metadata or type(metadata.resourceVersion) ~= "string" then
-    broken(self, "the server tells of something that is no object")
-  end
   local stop = false
-  if event.type == "ADDED" or event.type == "MODIFIED" then
-    stop = seen(self, item)
-  elseif event.type == "DELETED" then
+  if kind == "DELETED" then
     stop = lost(self, item)
-  elseif event.type ~= "BOOKMARK" then
-    broken(self, ("the server tells an event of an unknown type (%s)"):format(tostring(event.type):sub(1, 40)))
+  elseif kind ~= "BOOKMARK" then
+    stop = seen(self, item)
   end
-  self.version = metadata.resourceVersion
+  self.version = item.metadata.resourceVersion
   return stop and "stop" or nil
 end
 

@@ -42,6 +42,8 @@ end
 script.discovery = {
   ["/api/v1"] = kinds("v1", { { "pods", "Pod", true, { "po" } }, { "pods/log", "Pod", true },
     { "secrets", "Secret", true }, { "configmaps", "ConfigMap", true, { "cm" } }, { "events", "Event", true },
+    { "services", "Service", true, { "svc" } },
+    { "endpoints", "Endpoints", true, { "ep" } },
     { "namespaces", "Namespace", false, { "ns" } }, { "nodes", "Node", false } }),
   ["/apis"] = { kind = "APIGroupList", groups = json.array { group("metrics.k8s.io", "v1beta1"),
     group("apps", "v1"), group("batch", "v1", "v1beta1"), group("stable.example.com", "v1") } },

@@ -64,7 +64,7 @@ moonkeep() {
 
 # digests DIR: of the files of the blocks in it, one a line.
 digests() {
-        (cd "$1" && find . -path './01*' -type f -printf '%P\n' | LC_ALL=C sort | xargs -r sha256sum)
+        (cd "$1" && find . -path './01*' ! -path '*.tmp-for-*' -type f -printf '%P\n' | LC_ALL=C sort | xargs -r sha256sum)
 }
 
 # backup_blocks FOLDER: the blocks of the manifest, with their digests and counts.

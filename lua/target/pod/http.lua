@@ -10,8 +10,8 @@
 
 local failure = require "failure"
 local http = require "http"
-local json = require "json"
 local kube_native = require "_kube"
+local proxy = require "kube.proxy"
 local url = require "_url"
 
 local pod_http = {}
@@ -19,65 +19,22 @@ local pod_http = {}
 local LOOPBACK = { localhost = true, ["127.0.0.1"] = true, ["::1"] = true, ["0.0.0.0"] = true }
 local PORTS = { http = 80, https = 443 }
 
---- What the API server says when nothing listens at the pod's port: with 500, 502 or
---- 503, as a Status or as plain text.
-local UNREACHED = "error trying to reach service"
-
 local Route = {}
 Route.__index = Route
-
-local function has_authorization(headers)
-  for name in pairs(headers or {}) do
-    if name:lower() == "authorization" then
-      return true
-    end
-  end
-  return false
-end
-
---- The Status of the API server itself, not an answer of the server behind it; or nil.
-local function own_status(answer)
-  local ok, value = pcall(json.decode, answer.body)
-  return ok and type(value) == "table" and value.kind == "Status" and value.apiVersion == "v1" and value or nil
-end
 
 local function nothing_listens(self, why)
   failure.raise("network", ("cannot connect to %s:%d: %s"):format(self.host, self.port, why),
     { retryable = true })
 end
 
---- What an answer of the proxy means: the server's answer; raises "network" where
---- nothing listens; nil and why where this way is closed to us.
-local function judge_proxy(self, answer)
-  if answer.status >= 500 then
-    local status = own_status(answer)
-    local said = status and tostring(status.message) or answer.body
-    if said:sub(1, #UNREACHED) == UNREACHED then
-      nothing_listens(self, said:gsub("%s+", " "):sub(1, 300))
-    end
-  elseif answer.status == 403 or answer.status == 401 or answer.status == 404 or answer.status == 405 then
-    local status = own_status(answer)
-    if status and answer.status == 404 then
-      nothing_listens(self, tostring(status.message))
-    elseif status then
-      return nil, tostring(status.message)
-    end
-  end
-  return answer
-end
-
 local function by_proxy(self, request, pod)
-  local path = request.url:match("^%a+://[^/?]*(.*)$")
-  if path:sub(1, 1) ~= "/" then
-    path = "/" .. path
-  end
   -- Not raw: what the server behind answers, also 503, is for the caller to judge.
   local answer = self.place:cluster().native:request {
     method = request.method, headers = request.headers, body = request.body,
-    path = ("/api/v1/namespaces/%s/pods/%s:%d/proxy%s"):format(self.place.where.namespace, pod.name, self.port, path),
+    path = proxy.path(self.place.where.namespace, ("pods/%s:%d"):format(pod.name, self.port), request.url),
     answer_max = request.answer_max, stall_ms = request.stall_ms, total_ms = request.total_ms,
   }
-  return judge_proxy(self, answer)
+  return proxy.judge(answer, ("%s:%d"):format(self.host, self.port))
 end
 
 local function by_command(self, request, pod)
@@ -117,7 +74,7 @@ local WAYS = {
   { name = "the API server's proxy", send = by_proxy, may = function(self, request, pod)
     if self.scheme == "https" then
       return false, "the API server's proxy does not verify certificates"
-    elseif has_authorization(request.headers) then
+    elseif proxy.has_authorization(request.headers) then
       return false, "the API server's proxy would take the request's token for one to itself"
     elseif not (LOOPBACK[self.host] or pod.ips[self.host]) then
       return false, "the address is not the pod's own"

@@ -30,8 +30,9 @@ local Place = {}
 Place.__index = Place
 
 --- @param where table of address.parse
-function place.new(where)
-  return setmetatable({ where = where, session = nil, memory = { shells = {} } }, Place)
+--- @param cluster? table of the module kube, where it is open already
+function place.new(where, cluster)
+  return setmetatable({ where = where, session = nil, memory = { shells = {} }, _cluster = cluster }, Place)
 end
 
 --- Belong to a run (recipe.session).
