@@ -62,6 +62,8 @@ local function by_proxy(self, request)
   return (proxy.judge(answer, self.text))
 end
 
+--- Send a request of the client (module http).
+--- @return table {status, headers, body}
 function Route:send(request)
   local answer = not self.closed and by_proxy(self, request)
   if answer then
