@@ -47,7 +47,7 @@ endif
 
 CPPFLAGS += -D_GNU_SOURCE -Iinclude -I$(OUT)/gen $(PKG_CFLAGS)
 ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARN) $(HARDEN) $(SANFLAGS) -pthread
-LDLIBS   += $(PKG_LIBS) -pthread
+LDLIBS   += $(PKG_LIBS) -lm -pthread
 LDFLAGS  += -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 
 SRC      := $(wildcard src/*/*.c)
