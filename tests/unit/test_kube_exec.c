@@ -495,9 +495,9 @@ TEST(a_command_that_takes_its_time_to_read_has_the_time_that_the_caller_gives)
         struct err err;
 
         err_init(&err);
-        kube_connect_times(50, 300);
+        kube_connect_times(100, 2000);
         start_api(NULL, NULL);
-        open_sh("sleep 1; head -c 33554432 | wc -c");
+        open_sh("sleep 3; head -c 33554432 | wc -c");
         far->stall_ms = 20000;
         CHECK_OK(far_send(far, data, size, &err), err);
         expect_end(0);
