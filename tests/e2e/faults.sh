@@ -89,7 +89,9 @@ component_dies() {
         kill_component "$1"
         copy_fails
         mend
-        nothing_runs_on
+        # Where the runtime itself died, nobody closes the command's input: what runs in the
+        # pod ends when it has heard nothing for a quarter of an hour.
+        [ "$1" = containerd ] || nothing_runs_on
         # And again: the same command does it.
         check_status 0 "${MK[@]}" run bench.copy --target "pod://$NAMESPACE/one" --dir /data/in --store "$STORE"
 }

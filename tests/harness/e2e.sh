@@ -36,6 +36,10 @@ kill_component() {
         kill -KILL "$(cut -d' ' -f1 "$dir/run/$1.pid")"
 }
 
+pods_may_come() {
+        pod_manifest probe | kubectl -n "$NAMESPACE" create --dry-run=server -f - >/dev/null 2>&1
+}
+
 # make_namespace: NAMESPACE is a new one of a random name; it goes with the scenario.
 make_namespace() {
         needs_cluster
@@ -44,8 +48,8 @@ make_namespace() {
         defer kubectl delete namespace "$NAMESPACE" --wait=false --ignore-not-found >/dev/null
         kubectl create namespace "$NAMESPACE" >/dev/null
         kubectl label namespace "$NAMESPACE" "moonkeep.dev/e2e=$MOONKEEP_E2E" >/dev/null
-        # Pods are refused before it has its service account.
-        wait_for 60 kubectl -n "$NAMESPACE" get serviceaccount default -o name >/dev/null 2>&1
+        # Pods are refused before it has its service account, and that its token.
+        wait_for 60 pods_may_come
 }
 
 # kube COMMAND...: kubectl in that namespace.

@@ -21,7 +21,9 @@ MOONKEEP=${MOONKEEP:-$OUT/moonkeep}
 TMPDIR=${TMPDIR:-/tmp}
 export ROOT OUT MOONKEEP TMPDIR
 
+# Patterns of names, as arguments or in SCENARIOS with "|" between them; none: all.
 scenario_only=("$@")
+[ $# -gt 0 ] || IFS='|' read -ra scenario_only <<<"${SCENARIOS:-}"
 scenario_failed=0
 trap 'status=$?; exit $((scenario_failed ? scenario_failed : status))' EXIT
 

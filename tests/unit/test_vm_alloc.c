@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "../../src/script/vm_internal.h"
@@ -136,6 +137,10 @@ run_once(const char *script, unsigned long at, bool for_good)
 static void
 each_request(const char *script, unsigned files)
 {
+        const char *sanitizer = getenv("SANITIZER");
+
+        if (sanitizer != NULL && strcmp(sanitizer, "thread") == 0)
+                SKIP("one thread, and thousands of machines: slow under ThreadSanitizer");
         CHECK(!run_once(script, 0, false));
         be_quiet();
         for (int for_good = 0; for_good < 2; for_good++) {
