@@ -23,7 +23,8 @@ needs_components() {
 # mend: whatever of the cluster's components does not run, runs again.  They are not
 # processes of the test, and do not end with it.
 mend() {
-        env -u MOONKEEP_TEST_RUN "$E2E_CLUSTER/up" >/dev/null 2>&1
+        # What it starts outlives this test, and its scratch directory.
+        env -u MOONKEEP_TEST_RUN -u TMPDIR HOME=/ "$E2E_CLUSTER/up" >/dev/null 2>&1
 }
 
 # kill_component NAME: until mend, or the scenario's end.
