@@ -25,6 +25,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "harness/sockets.h"
 #include "moonkeep/encode.h"
 
 #define HEAD_MAX ((size_t)65536)
@@ -244,22 +245,6 @@ serve(void *arg)
         return NULL;
 }
 
-static int
-listen_somewhere(void)
-{
-        struct sockaddr_in inet = { .sin_family = AF_INET };
-        socklen_t len = sizeof(inet);
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-        inet.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        if (fd < 0 || bind(fd, (struct sockaddr *)&inet, len) < 0 || listen(fd, 64) < 0 ||
-            getsockname(fd, (struct sockaddr *)&inet, &len) < 0)
-                fail("cannot listen");
-        printf("port %d\n", ntohs(inet.sin_port));
-        fflush(stdout);
-        return fd;
-}
-
 static void
 read_options(int argc, char **argv)
 {
@@ -289,7 +274,7 @@ main(int argc, char **argv)
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         signal(SIGPIPE, SIG_IGN);
         read_options(argc, argv);
-        int listener = listen_somewhere();
+        int listener = socket_listen(0, 64);
         for (;;) {
                 int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
                 if (fd < 0)

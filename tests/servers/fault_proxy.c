@@ -59,6 +59,7 @@
 #include <unistd.h>
 
 #include "harness/fault_answer.h"
+#include "harness/sockets.h"
 
 /* One end of a connection, and what was read beyond what was asked for. */
 struct peer {
@@ -93,21 +94,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the log */
 static FILE *log_file;
 
 /* Connections. */
-
-static bool
-put(int fd, const char *data, size_t len)
-{
-        while (len > 0) {
-                ssize_t sent = send(fd, data, len, MSG_NOSIGNAL);
-                if (sent < 0 && errno == EINTR)
-                        continue;
-                if (sent < 0)
-                        return false;
-                data += sent;
-                len -= (size_t)sent;
-        }
-        return true;
-}
 
 /* Read until there are `want` bytes in all; false at the end of the connection. */
 static bool
@@ -208,7 +194,7 @@ read_request(struct peer *client, struct request *request)
         /* It has to be asked for its body. */
         if (header_value(client, request->head_len, "Expect") != NULL) {
                 static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-                return put(client->fd, go_on, sizeof(go_on) - 1);
+                return socket_send(client->fd, go_on, sizeof(go_on) - 1);
         }
         return true;
 }
@@ -288,7 +274,7 @@ deliver(const struct fault_rule *rule, struct peer *client, const struct request
                 sent = rule->bytes < request->body_len ? rule->bytes : request->body_len;
                 sent += request->head_len;
                 if (!fill(client, sent) || (server->fd = connect_to_server()) < 0 ||
-                    !put(server->fd, client->in.data, sent) ||
+                    !socket_send(server->fd, client->in.data, sent) ||
                     !pass(rule, FAULT_BODY_BYTES, client->fd))
                         return false;
         }
@@ -300,7 +286,7 @@ deliver(const struct fault_rule *rule, struct peer *client, const struct request
                 if (server->fd < 0)
                         return false;
                 /* It may answer, and close, before it has read everything. */
-                put(server->fd, client->in.data + sent, whole - sent);
+                socket_send(server->fd, client->in.data + sent, whole - sent);
                 if (!read_answer(server, request, answer) || !pass(rule, FAULT_DONE, client->fd))
                         return false;
         }
@@ -316,10 +302,11 @@ send_answer(const struct fault_rule *rule, int client, const struct fault_answer
 
         if (rule != NULL && rule->place == FAULT_ANSWER_BYTES && rule->bytes < first)
                 first = rule->bytes;
-        return put(client, answer->head.data, answer->head.len) &&
-               pass(rule, FAULT_ANSWER_HEAD, client) && put(client, answer->body.data, first) &&
+        return socket_send(client, answer->head.data, answer->head.len) &&
+               pass(rule, FAULT_ANSWER_HEAD, client) &&
+               socket_send(client, answer->body.data, first) &&
                pass(rule, FAULT_ANSWER_BYTES, client) &&
-               put(client, answer->body.data + first, answer->body.len - first);
+               socket_send(client, answer->body.data + first, answer->body.len - first);
 }
 
 static void
@@ -391,24 +378,6 @@ serve(void *arg)
         return NULL;
 }
 
-static int
-listen_on(int port)
-{
-        struct sockaddr_in inet = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-        socklen_t len = sizeof(inet);
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        int one = 1;
-
-        inet.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-        if (bind(fd, (struct sockaddr *)&inet, sizeof(inet)) < 0 || listen(fd, 64) < 0 ||
-            getsockname(fd, (struct sockaddr *)&inet, &len) < 0)
-                fault_fail("cannot listen: %s", strerror(errno));
-        printf("port %d\n", ntohs(inet.sin_port));
-        fflush(stdout);
-        return fd;
-}
-
 static void
 on_term(int sig)
 {
@@ -441,7 +410,7 @@ main(int argc, char **argv)
                 fault_fail("usage: fault_proxy [--port N] [--log FILE] [--seed N] PORT RULES");
         server_port = atoi(argv[idx]);
         fault_rules_read(argv[idx + 1], seed, actions);
-        int listener = listen_on(port);
+        int listener = socket_listen(port, 64);
         for (;;) {
                 pthread_t thread;
                 int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);

@@ -86,6 +86,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "harness/sockets.h"
 #include "servers/kube_api/control.h"
 #include "servers/kube_api/exec.h"
 #include "servers/kube_api/faults.h"
@@ -125,24 +126,6 @@ start_thread(void *(*fn)(void *), void *arg)
         if (pthread_create(&thread, &attr, fn, arg) != 0)
                 fault_fail("cannot start a thread");
         pthread_attr_destroy(&attr);
-}
-
-static int
-listen_on(int port)
-{
-        struct sockaddr_in inet = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-        socklen_t len = sizeof(inet);
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        int one = 1;
-
-        inet.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-        if (bind(fd, (struct sockaddr *)&inet, sizeof(inet)) < 0 || listen(fd, 128) < 0 ||
-            getsockname(fd, (struct sockaddr *)&inet, &len) < 0)
-                fault_fail("cannot listen: %s", strerror(errno));
-        printf("port %d\n", ntohs(inet.sin_port));
-        fflush(stdout);
-        return fd;
 }
 
 static void *
@@ -218,7 +201,7 @@ main(int argc, char **argv)
         api_objects_read(objects, token);
         api_control_settle();
         start_thread(api_control, NULL);
-        int listener = listen_on(port);
+        int listener = socket_listen(port, 128);
         start_thread(accept_all, &listener);
 
         int signal_number = sigtimedwait(&ends, NULL, &limit);

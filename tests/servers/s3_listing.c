@@ -20,6 +20,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "harness/sockets.h"
+
 #define REQUEST_MAX 16384
 #define PAGE_MAX 1000
 
@@ -33,19 +35,6 @@ fail(const char *why)
 }
 
 static bool
-send_all(int fd, const char *data, size_t len)
-{
-        while (len > 0) {
-                ssize_t sent = send(fd, data, len, MSG_NOSIGNAL);
-                if (sent <= 0)
-                        return false;
-                data += sent;
-                len -= (size_t)sent;
-        }
-        return true;
-}
-
-static bool
 answer(int fd, int status, const char *body, size_t len, size_t promised)
 {
         char head[256];
@@ -53,7 +42,7 @@ answer(int fd, int status, const char *body, size_t len, size_t promised)
         int head_len = snprintf(head, sizeof(head),
             "HTTP/1.1 %d %s\r\nContent-Type: application/xml\r\nContent-Length: %zu\r\n\r\n",
             status, status == 200 ? "OK" : "Not Found", promised);
-        return send_all(fd, head, (size_t)head_len) && send_all(fd, body, len);
+        return socket_send(fd, head, (size_t)head_len) && socket_send(fd, body, len);
 }
 
 /* The number behind NAME= in the query, or otherwise. */
@@ -143,16 +132,14 @@ serve(void *arg)
 int
 main(int argc, char **argv)
 {
-        struct sockaddr_in at = { .sin_family = AF_INET };
-        socklen_t len = sizeof(at);
-        int one = 1;
+        int port = 0;
 
         for (int idx = 1; idx < argc; idx += 2) {
                 if (idx + 1 == argc)
                         fail("an option without its value");
                 long value = strtol(argv[idx + 1], NULL, 10);
                 if (strcmp(argv[idx], "--port") == 0)
-                        at.sin_port = htons((unsigned short)value);
+                        port = (int)value;
                 else if (strcmp(argv[idx], "--keys") == 0 && value >= 0)
                         keys = value;
                 else if (strcmp(argv[idx], "--page") == 0 && value > 0 && value <= PAGE_MAX)
@@ -163,14 +150,7 @@ main(int argc, char **argv)
                         fail("usage: s3_listing [--port N] [--keys N] [--page N] [--stop-after "
                              "PAGES]");
         }
-        at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (server < 0 || setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
-            bind(server, (struct sockaddr *)&at, len) != 0 || listen(server, 64) != 0 ||
-            getsockname(server, (struct sockaddr *)&at, &len) != 0)
-                fail("cannot listen");
-        printf("port %d\n", ntohs(at.sin_port));
-        fflush(stdout);
+        int server = socket_listen(port, 64);
         for (;;) {
                 pthread_t thread;
                 int fd = accept4(server, NULL, NULL, SOCK_CLOEXEC);

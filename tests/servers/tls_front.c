@@ -39,6 +39,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "harness/sockets.h"
+
 #define DAY_S (24L * 3600)
 
 struct options {
@@ -299,22 +301,6 @@ serve(void *arg)
         return NULL;
 }
 
-static int
-listen_somewhere(void)
-{
-        struct sockaddr_in inet = { .sin_family = AF_INET };
-        socklen_t len = sizeof(inet);
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-        inet.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        if (fd < 0 || bind(fd, (struct sockaddr *)&inet, len) < 0 || listen(fd, 64) < 0 ||
-            getsockname(fd, (struct sockaddr *)&inet, &len) < 0)
-                fail("cannot listen");
-        printf("port %d\n", ntohs(inet.sin_port));
-        fflush(stdout);
-        return fd;
-}
-
 static void
 read_options(int argc, char **argv)
 {
@@ -358,7 +344,7 @@ main(int argc, char **argv)
         signal(SIGPIPE, SIG_IGN);
         read_options(argc, argv);
         set_up_tls();
-        int listener = listen_somewhere();
+        int listener = socket_listen(0, 64);
         for (;;) {
                 int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
                 if (fd < 0)

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "harness/sockets.h"
 #include "servers/kube_api/exec.h"
 #include "servers/kube_api/frames.h"
 #include "servers/kube_api/pods.h"
@@ -37,21 +38,6 @@ api_pod_connect(const json_t *pod, int port)
                 fd = -1;
         }
         return fd;
-}
-
-static bool
-send_to(int fd, const char *data, size_t len)
-{
-        while (len > 0) {
-                ssize_t sent = send(fd, data, len, MSG_NOSIGNAL);
-                if (sent < 0 && errno == EINTR)
-                        continue;
-                if (sent < 0)
-                        return false;
-                data += sent;
-                len -= (size_t)sent;
-        }
-        return true;
 }
 
 /* The proxy. */
@@ -185,7 +171,7 @@ api_serve_proxy(struct api_conn *conn, const struct api_target *target)
                 struct buf request;
                 buf_init(&request, conn->request.body.len + HEAD_MAX);
                 write_request(conn, &request);
-                send_to(fd, request.data, request.len);
+                socket_send(fd, request.data, request.len);
                 pass_answer(conn, fd);
                 buf_free(&request);
         }
@@ -225,7 +211,7 @@ take_frames(struct api_conn *conn, struct forward *forwards, size_t count, struc
                         api_add_frame(out, 0x80 | API_PONG, frame.data, frame.len, NULL, 0);
                 else if (frame.opcode == API_BINARY && frame.len > 1 && frame.data[0] % 2 == 0 &&
                          number < count && forwards[number].fd >= 0)
-                        send_to(forwards[number].fd, (char *)frame.data + 1, frame.len - 1);
+                        socket_send(forwards[number].fd, (char *)frame.data + 1, frame.len - 1);
                 api_frame_done(conn, &frame);
         }
         return got == 0;
