@@ -1,6 +1,6 @@
 --- moonkeep help stores: how a store is written.
 
-local json = require "json"
+local forms = require "cli.forms"
 local text = require "cli.text"
 
 local stores = {}
@@ -47,9 +47,7 @@ end
 function stores.page()
   local parts = { "A store is where backups live.  Options follow ? and &, so quote the URL:\n"
     .. "  moonkeep store list 's3://backups/prod?region=eu-west-1&profile=backup'\n" }
-  for _, section in ipairs(SECTIONS) do
-    parts[#parts + 1] = ("\n%s\n%s"):format(section[1], text.columns(section[2], "  "))
-  end
+  parts[#parts + 1] = forms.text(SECTIONS)
   parts[#parts + 1] = "\nCredentials\n" .. text.wrap("No URL takes a secret.  S3: as the AWS CLI finds "
     .. "them (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, profiles, roles, web identity, container, "
     .. "machine).  Azure: AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN, "
@@ -60,15 +58,7 @@ end
 
 --- The same for programs.
 function stores.document()
-  local list = json.array {}
-  for index, section in ipairs(SECTIONS) do
-    local rows = json.array {}
-    for at, row in ipairs(section[2]) do
-      rows[at] = { form = row[1], meaning = row[2] }
-    end
-    list[index] = { heading = section[1], forms = rows }
-  end
-  return list
+  return forms.document(SECTIONS)
 end
 
 return stores

@@ -1,6 +1,6 @@
 --- moonkeep help targets: how a target is written.
 
-local json = require "json"
+local forms = require "cli.forms"
 local text = require "cli.text"
 
 local targets = {}
@@ -57,9 +57,7 @@ rules:
 function targets.page()
   local parts = { "A target is where a recipe acts.  Options follow ? and &, so quote it:\n"
     .. "  moonkeep run prometheus.backup --target 'pod://monitoring/prometheus-0?context=prod'\n" }
-  for _, section in ipairs(SECTIONS) do
-    parts[#parts + 1] = ("\n%s\n%s"):format(section[1], text.columns(section[2], "  "))
-  end
+  parts[#parts + 1] = forms.text(SECTIONS)
   parts[#parts + 1] = "\nClusters\n" .. text.wrap("KUBECONFIG or ~/.kube/config, as kubectl has them; in a "
     .. "pod its service account.  These rights are needed, with a RoleBinding and a ClusterRoleBinding:",
     "  ", 80) .. "\n" .. targets.ROLE:gsub("[^\n]+", "  %0")
@@ -68,15 +66,7 @@ end
 
 --- The same for programs.
 function targets.document()
-  local list = json.array {}
-  for index, section in ipairs(SECTIONS) do
-    local rows = json.array {}
-    for at, row in ipairs(section[2]) do
-      rows[at] = { form = row[1], meaning = row[2] }
-    end
-    list[index] = { heading = section[1], forms = rows }
-  end
-  return list
+  return forms.document(SECTIONS)
 end
 
 return targets
