@@ -87,6 +87,16 @@ function task.each(list, n, fn)
   return results
 end
 
+--- Longer than any run, milliseconds.
+local FOREVER = 1 << 50
+
+--- Something to wait for that only happens when it is told: a task whose :wait()
+--- returns once somebody calls :cancel().
+--- @return table handle
+function task.gate()
+  return native.spawn(native.sleep, FOREVER)
+end
+
 local Flow = {}
 Flow.__index = Flow
 
@@ -130,14 +140,11 @@ local function run(self, slot, weight, fn, ...)
   end
 end
 
---- Longer than any run, milliseconds.
-local FOREVER = 1 << 50
-
 --- Start fn(...) as a task, as soon as there is room; raises what an earlier one raised.
 --- @param weight integer how much room it takes; one that takes more than there is runs alone
 function Flow:start(weight, fn, ...)
   while self.first == nil and self.used > 0 and self.used + weight > self.room do
-    self.gate = native.spawn(native.sleep, FOREVER)
+    self.gate = task.gate()
     self.gate:wait()
     self.gate = nil
     if native.cancelled() then

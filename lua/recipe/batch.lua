@@ -3,16 +3,14 @@
 
 local effect = require "effect"
 local native = require "_task"
+local task = require "task"
 
 local batch = {}
-
---- Longer than any run, milliseconds.
-local FOREVER = 1 << 50
 
 --- Wait until a turn has ended.
 local function await(state)
   while #state.ended == 0 do
-    state.gate = native.spawn(native.sleep, FOREVER)
+    state.gate = task.gate()
     state.gate:wait()
     state.gate = nil
     if #state.ended == 0 and native.cancelled() then

@@ -11,10 +11,10 @@
 
 # begin [RULE...]: a server with these faults, and a namespace.
 begin() {
-        export NAMESPACE=work
+        export NAMESPACE=shop
         printf '%s\n' "$@" >"$SCRATCH/faults"
         kube_start --faults "$SCRATCH/faults"
-        kube_do 'cluster:create { apiVersion = "v1", kind = "Namespace", metadata = { name = "work" } }'
+        kube_do 'cluster:create { apiVersion = "v1", kind = "Namespace", metadata = { name = "shop" } }'
         check_equal "$SAID" null
 }
 
@@ -36,9 +36,9 @@ slowly() {
 }
 
 over_tls() {
-        export NAMESPACE=work
+        export NAMESPACE=shop
         kube_start_tls --token sesame
-        kube_do 'cluster:create { apiVersion = "v1", kind = "Namespace", metadata = { name = "work" } }'
+        kube_do 'cluster:create { apiVersion = "v1", kind = "Namespace", metadata = { name = "shop" } }'
         check_equal "$SAID" null
         kube_cases objects
         kube_cases happens
@@ -55,7 +55,7 @@ reads_again() {
                 begin "GET */configmaps/x* first:2 $fault"
                 kube_do "cluster:create($(map x)) return cluster:get('cm', 'x').data.a"
                 check_equal "$fault: $SAID" "$fault: \"1\""
-                check_equal "$fault: $(kube_asked GET '/api/v1/namespaces/work/configmaps/x')" "$fault: 3"
+                check_equal "$fault: $(kube_asked GET '/api/v1/namespaces/shop/configmaps/x')" "$fault: 3"
                 kill "$KUBE_PID"
         done
 }
@@ -73,7 +73,7 @@ changes_once() {
         check_equal "$SAID" '"2"'
         check_equal "$(kube_asked PATCH '.*/busy.*')" 3
         kube_refused "cluster:patch('cm', 'done', { data = { a = '2' } })"
-        said 'cannot patch configmap "done" in namespace "work" (context "test")'
+        said 'cannot patch configmap "done" in namespace "shop" (context "test")'
         check_equal "$(kube_asked PATCH '.*/done.*')" 1
         kube_do "return cluster:get('cm', 'done').data.a"
         check_equal "$SAID" '"2"'
@@ -82,7 +82,7 @@ changes_once() {
         kube_refused "cluster:delete('cm', 'done')"
         check_equal "$(kube_asked DELETE '.*/done.*')" 1
         kube_refused "cluster:create($(map new))"
-        check_equal "$(kube_asked POST '/api/v1/namespaces/work/configmaps.*')" 5
+        check_equal "$(kube_asked POST '/api/v1/namespaces/shop/configmaps.*')" 5
 }
 
 # A server that is not there yet, or away for some time.
@@ -98,9 +98,9 @@ comes_back() {
         ) &
         defer kill $!
         # A change, too: no connection was made.
-        kube_do 'cluster:create { apiVersion = "v1", kind = "Namespace", metadata = { name = "work" } }
-  return cluster:get("ns", "work").metadata.name'
-        check_equal "$SAID" '"work"'
+        kube_do 'cluster:create { apiVersion = "v1", kind = "Namespace", metadata = { name = "shop" } }
+  return cluster:get("ns", "shop").metadata.name'
+        check_equal "$SAID" '"shop"'
 }
 
 stays_away() {
@@ -164,14 +164,14 @@ watches() {
     cluster:patch('cm', 'x', { data = { a = '2' } })
     cluster:patch('cm', 'x', { data = { a = '3' } })
   end }, function() count = count + 1 return count > 5 end)"
-        said "error protocol: cannot watch configmaps in namespace \"work\""
+        said "error protocol: cannot watch configmaps in namespace \"shop\""
 }
 
 # A watch that says nothing does not outlast the limit of a wait.
 silence() {
         begin "GET */pods*watch=1* every stall 60 events:0" "GET */events* every status 403 Forbidden"
         kube_refused 'cluster:wait("pod", "none", { condition = "Ready", limit_ms = 500 })'
-        said 'error timeout: waited 0 s for pod "none" in namespace "work" (context "test") to have the condition Ready: it does not exist'
+        said 'error timeout: waited 0 s for pod "none" in namespace "shop" (context "test") to have the condition Ready: it does not exist'
 }
 
 # Rights that are missing.
