@@ -49,7 +49,7 @@ const char far_script_file_out[] =
  * temporary name beside it, $6 the directory of both.  It gets its name behind
  * our "ok".
  *
- * Says: stored BYTES; sum HEX (read back); done; placed STATUS; refuse WHY.
+ * Says: ready; stored BYTES; sum HEX (read back); done; placed STATUS; refuse WHY.
  */
 const char far_script_file_in[] =
     "proof=$1 mode=$2 new=$3 path=$4 tmp=$5 dir=$6\n"
@@ -63,6 +63,7 @@ const char far_script_file_in[] =
     "  [ ! -e \"$path\" ] || [ -f \"$path\" ] || refuse \"$path\"\n"
     "fi\n"
     "(set -C; : >\"$tmp\") || { say refuse create; exit 98; }\n"
+    "say ready\n"
     "frames >>\"$tmp\" || { say stored -1; exit 95; }\n"
     "watch & _mkW=$!\n"
     "dd if=/dev/null of=\"$tmp\" conv=notrunc,fsync 2>/dev/null || sync\n"

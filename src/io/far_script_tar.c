@@ -62,7 +62,7 @@ const char far_script_tar_out[] =
  * owner is who extracts.  Behind the frames comes a line: "setid" when there were
  * such bits (or sticky ones), which nobody is to get with an owner that is not the stored one.
  *
- * Says: tar STATUS; sum HEX; end (all frames came); bits STATUS; own STATUS; done (synced); refuse WHY.
+ * Says: ready; tar STATUS; sum HEX; end (all frames came); bits STATUS; own STATUS; done (synced); refuse WHY.
  */
 const char far_script_tar_in[] =
     "proof=$1 owner=$2 root=$3\n"
@@ -73,6 +73,7 @@ const char far_script_tar_in[] =
     "[ -d \"$root\" ] || { [ -e \"$root\" ] && { say refuse nodir; exit 98; }; refuse \"$root\"; }\n"
     "cd \"$root\" 2>/dev/null || { say refuse denied; exit 98; }\n"
     "was=$(stat -c '%a %u:%g' .)\n"
+    "say ready\n"
     "take() { frames && say end; }\n"
     "put() {\n"
     "  trap : TERM\n"

@@ -40,6 +40,8 @@ on_line(void *arg, const char *word, const char *rest, struct err *err)
                 it->stored = strtoull(rest, NULL, 10);
                 it->tool_status = 0;
                 it->all_came = true;
+        } else if (strcmp(word, "ready") == 0) {
+                it->ready = true;
         } else if (strcmp(word, "end") == 0) {
                 it->all_came = true;
         } else if (strcmp(word, "done") == 0) {
@@ -87,6 +89,24 @@ listen(struct far_upload *it, int wait_ms, struct err *err)
                         return -1;
                 wait_ms = 0;
         } while (event.kind != FAR_NOTHING);
+        return 0;
+}
+
+/*
+ * Nothing is sent to a script that may refuse: where a connection is ended against
+ * what is on its way, the last words are lost.
+ */
+static int
+await_ready(struct far_upload *it, struct err *err)
+{
+        struct far_event event;
+
+        while (!it->ready) {
+                if (far_link_next(&it->link, -1, &event, err) < 0)
+                        return -1;
+                if (event.kind == FAR_ENDED)
+                        return far_link_early_end(&it->link, err);
+        }
         return 0;
 }
 
@@ -201,7 +221,9 @@ far_upload_run(struct far_upload *it, struct source *src, struct far_host *host,
         }
         if (far_link_open(&it->link, host, script, args, stall_ms, cancel, err) < 0)
                 goto free_sha;
-        rc = send_frames(it, src, err);
+        rc = await_ready(it, err);
+        if (rc == 0)
+                rc = send_frames(it, src, err);
         if (rc == 0)
                 rc = finish(it, err);
         far_link_close(&it->link);

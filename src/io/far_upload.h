@@ -20,6 +20,7 @@ struct far_upload {
         uint64_t sent;
         uint64_t stored; /* what it says to have; UINT64_MAX: it does not say */
         int tool_status; /* -1 until it is known */
+        bool ready;
         bool all_came;
         bool done;
         bool has_sum;

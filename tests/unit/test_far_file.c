@@ -113,6 +113,23 @@ TEST(what_cannot_be_read_or_written_is_told)
         }
 }
 
+/* A server that ends a connection against what is on its way may drop the words for it. */
+TEST(nothing_is_sent_to_what_refuses_it)
+{
+        struct far_lies lies = { .lie = LIE_NONE };
+        struct far_host *host = host_of(far_test_shells()[0], &lies);
+        struct far_file_opts opts = { .mode = 0600, .stall_ms = STALL_MS };
+        char *data = bytes_of(MANY);
+        struct err err;
+
+        CHECK_ERR(put(host, test_path("no/dir"), data, MANY, &opts, &err) < 0, err, ERR_NOT_FOUND,
+            "cannot write");
+        CHECK(lies.in_bytes > 0);
+        CHECK(lies.in_bytes < 16384);
+        far_host_unref(host);
+        free(data);
+}
+
 /* Nothing of it stays, not even beside its place. */
 static bool
 is_empty(const char *dir)
