@@ -37,4 +37,9 @@ function holder.is_alive(who)
   return in_sight(who) and os_.started(who.pid) == who.started
 end
 
+--- Is it this process?
+function holder.is_me(who)
+  return holder.is_alive(who) and who.pid == os_.process().pid
+end
+
 return holder

@@ -17,6 +17,7 @@ local failure = require "failure"
 local holder = require "holder"
 local json = require "json"
 local service = require "service"
+local turn = require "swap.turn"
 local words = require "words"
 
 local swap = {}
@@ -334,9 +335,57 @@ local function put_back(self, record)
   end
 end
 
+--- Call fn(turn) while nobody else puts the old content back; not when that is over by then.
+local function in_turn(self, fn)
+  if self.turn then
+    return fn(self.turn)
+  end
+  local mine = turn.take(self.target, self.at.place)
+  if mine == nil then
+    return nil
+  end
+  self.turn = mine
+  local results = table.pack(pcall(fn, mine))
+  self.turn = nil
+  mine:release()
+  if not results[1] then
+    error(results[2], 0)
+  end
+  return table.unpack(results, 2, results.n)
+end
+
+--- Go back, as far as the record says that it went.
+local function go_back(self, mine, and_then)
+  local target = self.target
+  local record = read_record(self)
+  if record == nil then
+    return
+  elseif record.phase == "complete" then
+    settle(self, record)
+    failure.raise("refused", ("the restore in \"%s\" was complete already, and stays"):format(self.dir),
+      { hint = record.keep and ("the old data is in \"%s\""):format(kept_at(self, record.run))
+        or "to go back, restore another backup" })
+  elseif record.new ~= nil and record.phase == nil then
+    put_back(self, record)
+    -- Makes room where the disk is full.
+    target:remove_tree(self.at.discarded)
+    target:remove_tree(self.at.new)
+    reach(self, record, "undone")
+  end
+  if and_then then
+    mine:renew()
+    and_then()
+  end
+  target:remove_tree(self.at.place, "the old data is back")
+  if record.created and #target:list(self.dir) == 0 then
+    target:remove_tree(self.dir, "it did not exist before")
+  end
+end
+
 --- Put the old content back; the new, and what a server made of it, is removed.
 --- Without a record there is nothing to undo, and what another run left or is
---- just doing is not touched.  Raises "refused" once the end has begun.
+--- just doing is not touched.  Raises "refused" once the end has begun, and while another
+--- is putting the old content back.
 --- @param absent? boolean the directory did not exist when the run began
 --- @param and_then? function what else belongs to going back, while the record is still there
 function Swap:undo(absent, and_then)
@@ -353,25 +402,9 @@ function Swap:undo(absent, and_then)
   elseif self.run ~= ANY_RUN and record.run ~= self.run then
     return
   end
-  if record.phase == "complete" then
-    settle(self, record)
-    failure.raise("refused", ("the restore in \"%s\" was complete already, and stays"):format(self.dir),
-      { hint = record.keep and ("the old data is in \"%s\""):format(kept_at(self, record.run))
-        or "to go back, restore another backup" })
-  elseif record.new ~= nil and record.phase == nil then
-    put_back(self, record)
-    -- Makes room where the disk is full.
-    target:remove_tree(self.at.discarded)
-    target:remove_tree(self.at.new)
-    reach(self, record, "undone")
-  end
-  if and_then then
-    and_then()
-  end
-  target:remove_tree(self.at.place, "the old data is back")
-  if record.created and #target:list(self.dir) == 0 then
-    target:remove_tree(self.dir, "it did not exist before")
-  end
+  in_turn(self, function(mine)
+    go_back(self, mine, and_then)
+  end)
 end
 
 --- End: keep the old content aside, or remove it.  From its beginning there is
@@ -403,6 +436,29 @@ local function left_scaled(target)
   return require("service.workload").left(target)
 end
 
+local function nothing_left(self)
+  failure.raise("not_found", ("there is no \"%s\": nothing was left half-way in \"%s\"")
+    :format(self.at.record, self.dir))
+end
+
+--- Undo what the record says; nil when somebody else just has.
+local function roll_back(self, mine)
+  local record = read_record(self)
+  if record == nil then
+    return nil
+  end
+  local undo = record.undo or {}
+  local stopped = undo.service and service.from_plain(undo.service)
+  if stopped and record.new ~= nil and record.phase == nil then
+    stopped:halt_surely(self.target, "put the old data back")
+    mine:renew()
+  end
+  self:undo(nil, stopped and undo.was_running and function()
+    stopped:launch(self.target, "it ran before")
+  end or nil)
+  return { run = record.run, restarted = stopped ~= nil and undo.was_running or false }
+end
+
 --- Undo by the record in the directory alone: stop the service, put the old
 --- data back, start the service if it ran.
 --- @param target table
@@ -419,22 +475,16 @@ function swap.rollback(target, dir)
       left:launch(target, "it ran before")
       return { run = run, restarted = true }
     end
-    failure.raise("not_found", ("there is no \"%s\": nothing was left half-way in \"%s\"")
-      :format(self.at.record, self.dir))
+    nothing_left(self)
   end
   if record.holder and holder.is_alive(record.holder) then
     failure.raise("refused", ("run %s is at work in \"%s\" (pid %d)"):format(record.run, self.dir,
       record.holder.pid), { hint = "end it with Ctrl-C or SIGTERM: it undoes what it did" })
   end
-  local undo = record.undo or {}
-  local stopped = undo.service and service.from_plain(undo.service)
-  if stopped and record.new ~= nil and record.phase == nil then
-    stopped:halt_surely(target, "put the old data back")
-  end
-  self:undo(nil, stopped and undo.was_running and function()
-    stopped:launch(target, "it ran before")
-  end or nil)
-  return { run = record.run, restarted = stopped ~= nil and undo.was_running or false }
+  local done = in_turn(self, function(mine)
+    return roll_back(self, mine)
+  end)
+  return done or nothing_left(self)
 end
 
 return swap

@@ -54,6 +54,15 @@ function words.quote(text)
   return text:match("^[%w%-_./:=@,+]+$") and text or "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
+--- Words as a command line of a shell, for commands that are shown.
+function words.command(argv)
+  local quoted = {}
+  for index, word in ipairs(argv) do
+    quoted[index] = words.quote(word)
+  end
+  return table.concat(quoted, " ")
+end
+
 --- How many letters must be changed, added or dropped to make b of a.
 local function distance(a, b)
   local row = {}

@@ -149,6 +149,12 @@ function Machine:real(path)
   return fs.real(path)
 end
 
+--- What a person types to run a command there.
+--- @param argv table
+function Machine:command(argv)
+  return require("words").command(argv)
+end
+
 --- "local:" with a path, for messages.
 function Machine:describe(path)
   return path

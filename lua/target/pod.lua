@@ -120,6 +120,13 @@ function Pod:http(url, options)
   return require("target.pod.http").client(self.place, url, options)
 end
 
+--- What a person types to run a command there.  In a pod without a shell there may be no
+--- such program either; its volumes are seen by other pods that mount them.
+--- @param argv table
+function Pod:command(argv)
+  return self.place:command(argv)
+end
+
 --- The path with its pod, for messages.
 function Pod:describe(path)
   return ("%s:%s"):format(self.name, path)

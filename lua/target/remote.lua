@@ -388,6 +388,12 @@ function Remote:real(path)
   error(e, 0)
 end
 
+--- What a person types to run a command there.
+--- @param argv table
+function Remote:command(argv)
+  return require("words").command(argv)
+end
+
 --- Where a path is, for messages.
 function Remote:describe(path)
   return ("%s:%s"):format(self.name, path)

@@ -174,6 +174,35 @@ killed_and_forgotten() {
         check_says "nothing was left half-way"
 }
 
+# Two who are on call roll back at once: one does, the other is told so.
+rolled_back_by_two() {
+        killed
+        rm -rf "$SCRATCH/state"
+        local index pids=() status=()
+        for index in 0 1; do
+                XDG_STATE_HOME=$SCRATCH/state$index "${MK[@]}" rollback --target "$TARGET" --dir "$DATA" \
+                    >"$SCRATCH/out$index" 2>&1 &
+                pids+=($!)
+                defer kill -KILL $!
+        done
+        for index in 0 1; do
+                status[index]=0
+                wait "${pids[index]}" || status[index]=$?
+                cat "$SCRATCH/out$index"
+        done
+        check test "${status[0]}" -eq 0 -o "${status[1]}" -eq 0
+        for index in 0 1; do
+                case ${status[index]} in
+                0) ;;
+                1) check_contains "$SCRATCH/out$index" "nothing was left half-way" ;;
+                4) check_contains "$SCRATCH/out$index" "is just being put back by another" ;;
+                *) check_failed "status ${status[index]}" ;;
+                esac
+        done
+        check_equal "$(cat "$DATA/value")" old
+        as_before
+}
+
 only_the_annotation() {
         begin
         kubectl -n m patch statefulset db --type=merge -p '{"spec": {"replicas": 0}, "metadata": {"annotations":
@@ -266,6 +295,7 @@ scenario "a restore that fails leaves all as it was" failed
 scenario "a killed restore is rolled back" killed_and_rolled_back
 scenario "a killed restore is resumed" killed_and_resumed
 scenario "a killed restore without a journal is rolled back" killed_and_forgotten
+scenario "of two who roll back a killed restore at once one does" rolled_back_by_two
 scenario "what is only noted on the workload is rolled back" only_the_annotation
 scenario "a run of one cluster is not ended on another" another_cluster
 scenario "missing rights are named before anything is changed" rights

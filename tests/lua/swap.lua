@@ -10,6 +10,7 @@ local holder = require "holder"
 local json = require "json"
 local machine = require "target"
 local swap = require "swap"
+local task = require "task"
 
 local test = {}
 
@@ -283,6 +284,152 @@ test["by its record alone it is undone in every state before the end, twice kill
       return not ok
     end)
   end
+end
+
+--- Processes of tests: {pid, started = "0"}; they live.
+local PID = 1 << 31
+
+--- Two operators who roll back at once, each operation of one between two of the other:
+--- turn(round) says whose is next, 1 or 2.
+--- @return table of each {ok, result or error}
+local function both_roll_back(dir, turn)
+  local before = { me = holder.me, is_alive = holder.is_alive, is_me = holder.is_me }
+  local ends, acting, whose, round = {}, 1, 1, 0
+  function holder.me()
+    local who = before.me()
+    who.pid, who.started = PID + acting, "0"
+    return who
+  end
+  function holder.is_alive(who)
+    return who.pid > PID
+  end
+  function holder.is_me(who)
+    return who.pid == PID + acting
+  end
+  local is_gone = holder.is_gone
+  function holder.is_gone(who)
+    return who.pid <= PID and is_gone(who)
+  end
+  local real = machine.open("local:")
+  local function roll_back(index)
+    local slow = setmetatable({}, { __index = function(_, name)
+      if type(real[name]) ~= "function" then
+        return real[name]
+      end
+      return function(_, ...)
+        round = round + 1
+        whose = turn(round)
+        while whose ~= index and not ends[3 - index] do
+          task.sleep(0)
+        end
+        acting = index
+        return real[name](real, ...)
+      end
+    end })
+    ends[index] = table.pack(pcall(swap.rollback, slow, dir))
+  end
+  task.each({ 1, 2 }, 2, roll_back)
+  for name, fn in pairs(before) do
+    holder[name] = fn
+  end
+  holder.is_gone = is_gone
+  return ends
+end
+
+--- One has put the old data back; the other says that this is being done, or was.
+local function check_both(t, dir, ends, what)
+  t.check(ends[1][1] or ends[2][1], failure.of(ends[1][2]).message .. " / " .. failure.of(ends[2][2]).message)
+  for index = 1, 2 do
+    local e = ends[index][2]
+    t.check(ends[index][1] or failure.is(e, "refused") and e.message:find("just being put back by another", 1, true)
+      or failure.is(e, "not_found") and e.message:find("nothing was left half-way", 1, true),
+      ("%s: %s"):format(what, tostring(e and e.message)))
+  end
+  check_old(t, dir, CASES["some names in both"], what)
+end
+
+local function exchanged(dir)
+  local case = CASES["some names in both"]
+  fill(dir, case.old)
+  as_another(follow, new_place(dir, 0), { table.unpack(steps(dir, case, true), 1, 3) }, 1)
+end
+
+test["of two who roll back at once one does, wherever the other comes in"] = function(t)
+  for after = 0, math.huge do
+    local top = t.dir()
+    exchanged(top .. "/data")
+    local rounds = 0
+    local ends = both_roll_back(top .. "/data", function(round)
+      rounds = round
+      return round <= after and 1 or 2
+    end)
+    check_both(t, top .. "/data", ends, ("the second after %d operations"):format(after))
+    fs.remove_tree(top)
+    if after > rounds then
+      t.check(after > 20, "too few rounds")
+      break
+    end
+  end
+end
+
+test["of two who roll back at once one does, in whatever order they get on"] = function(t)
+  for seed = 1, 150 do
+    local top = t.dir()
+    exchanged(top .. "/data")
+    local state = seed
+    local ends = both_roll_back(top .. "/data", function()
+      state = (state * 1103515245 + 12345) & 0x7fffffff
+      return 1 + (state >> 16 & 1)
+    end)
+    check_both(t, top .. "/data", ends, ("seed %d"):format(seed))
+    fs.remove_tree(top)
+  end
+end
+
+test["whoever puts the old data back elsewhere is waited for, and passed over when long silent"] = function(t)
+  local dir = t.dir() .. "/data"
+  exchanged(dir)
+  local file = dir .. "/.moonkeep-swap/undoing-1.json"
+  fs.write(file, json.encode { since = "2026-11-21T02:00:00Z", holder = { host = "elsewhere", pid = 7 } })
+  local target = machine.open("local:")
+  local e = t.raises("refused", "by another (pid 7 on elsewhere, since 2026-11-21T02:00:00Z)", swap.rollback, target,
+    dir)
+  t.contains(e.hint, "rm -- " .. file)
+  t.equal(look(dir).more, "new")
+  -- An undo of its run is no other thing.
+  local place = swap.new(target, dir, RUN)
+  t.raises("refused", "by another", place.undo, place)
+  -- The file is as old as half an hour by the target's clock.
+  local late = setmetatable({ stat = function(_, path)
+    local found = target:stat(path)
+    if path == file then
+      found.mtime = found.mtime - 31 * 60000
+    end
+    return found
+  end }, { __index = function(_, name)
+    return function(_, ...)
+      return target[name](target, ...)
+    end
+  end })
+  swap.rollback(late, dir)
+  check_old(t, dir, CASES["some names in both"])
+end
+
+test["an undo that failed gives its turn back, and a file that says nothing is waited for"] = function(t)
+  local dir = t.dir() .. "/data"
+  exchanged(dir)
+  fs.write(dir .. "/.moonkeep-swap/undoing-3.json", "no JSON")
+  t.raises("refused", "by another", swap.rollback, machine.open("local:"), dir)
+  fs.remove_tree(dir .. "/.moonkeep-swap/undoing-3.json")
+  local broken = setmetatable({ rename = function()
+    failure.raise("network", "broken")
+  end }, { __index = mortal(0) })
+  t.raises("network", "broken", swap.rollback, broken, dir)
+  for _, name in ipairs(fs.list(dir .. "/.moonkeep-swap")) do
+    t.check(not name:find("undoing", 1, true), name)
+  end
+  swap.rollback(machine.open("local:"), dir)
+  check_old(t, dir, CASES["some names in both"])
 end
 
 test["undo when something is in the way of the old data keeps it, and says so"] = function(t)

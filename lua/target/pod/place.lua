@@ -16,6 +16,7 @@ local kube = require "kube"
 local native = require "_kube"
 local remote = require "target.remote"
 local task = require "task"
+local words = require "words"
 local workloads = require "target.pod.workloads"
 
 local place = {}
@@ -369,6 +370,23 @@ end
 --- Has the container a shell?
 function Place:has_shell(pod)
   return has_shell(self, self:host(pod.name, pod.container), pod.image)
+end
+
+--- The words of kubectl for this cluster.
+local function kubectl(self, ...)
+  local info = self:cluster():info()
+  local argv = { "kubectl", table.unpack(info.context and { "--context", info.context } or {}) }
+  return table.move({ "-n", self.where.namespace, ... }, 1, 2 + select("#", ...), #argv + 1, argv)
+end
+
+--- What a person types to run a command in the container.
+function Place:command(argv)
+  local plan = self.memory.blueprint
+  if plan == nil then
+    return words.command(argv)
+  end
+  local line = kubectl(self, "exec", plan.pod, "-c", plan.container, "--")
+  return words.command(table.move(argv, 1, #argv, #line + 1, line))
 end
 
 --- The workload that the pod is of: its object; raises "not_found" for a pod of its own.
