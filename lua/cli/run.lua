@@ -72,6 +72,12 @@ local function rollback_by_record(call)
     local released, e = pcall(target.release, target)
     if ok and not released then
       ok, result = false, e
+    elseif not released then
+      -- Why it failed comes first, and decides the status.
+      local complain = require "cli.complain"
+      local status = complain.tell(result, options)
+      text.err(complain.lines(e, options))
+      return status
     end
   end
   if not ok then

@@ -65,7 +65,7 @@ function summary.show(ui, outcome, ms)
   if outcome.undone == true then
     parts[#parts + 1] = "what was changed is undone"
   elseif outcome.undone == false then
-    parts[#parts + 1] = outcome.status == "partial" and "not everything could be cleaned up"
+    parts[#parts + 1] = (outcome.status == "partial" or outcome.left) and "not everything could be cleaned up"
       or "NOT everything could be undone"
   elseif outcome.status == "failed" or outcome.status == "cancelled" then
     parts[#parts + 1] = "nothing was to be undone"

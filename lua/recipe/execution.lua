@@ -145,7 +145,9 @@ function execution.execute(self)
     note(self, { event = "warn", error = failure.plain(left) })
     self.ui:event { kind = "warn", error = left }
   end
-  if lost then
+  -- What is left is removed by `moonkeep rollback`, or resume, as what was not undone is.
+  outcome.left = left ~= nil and not lost and outcome.undone ~= false or nil
+  if lost or left then
     outcome.undone = false
   end
   if outcome.status == "ok" and (self.warnings or 0) > 0 then

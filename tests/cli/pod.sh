@@ -22,14 +22,16 @@ objects() {
 JSON
 }
 
-# begin [ANNOTATIONS [MORE]]: the server, its pods, and the program with a recipe toy.restore.
+# begin [ANNOTATIONS [MORE]]: the server (started by START), its pods, and the program with a
+# recipe toy.restore.
+START=(kube_start)
 begin() {
         needs kubectl
         DATA=$PWD/area/data
         mkdir -p "$DATA" dev/recipes/toy
         echo old >"$DATA/value"
         objects "$@" >objects.json
-        kube_start --objects objects.json
+        "${START[@]}" --objects objects.json
         wait_for 20 is_ready 2
         ln -sfn "$ROOT/lua" dev/lua
         MK=("$MOONKEEP" --dev dev)
@@ -174,6 +176,79 @@ killed_and_forgotten() {
         check_says "nothing was left half-way"
 }
 
+# token_file: the token is in the file "token" from here on.
+token_file() {
+        echo good >token
+        sed -i "s|token: \"good\"|tokenFile: \"$PWD/token\"|" "$KUBECONFIG"
+        check_contains "$KUBECONFIG" "tokenFile"
+}
+
+# no_token_any_more: a restore in the middle, whose token is refused from here on; it is ended.
+no_token_any_more() {
+        # Over plain HTTP kubectl sends no token.
+        START=(kube_start_tls --token good)
+        begin
+        token_file
+        "${MK[@]}" run toy.restore --target "$TARGET" --dir "$DATA" --service workload --yes --hang \
+            >"$SCRATCH/run.out" 2>&1 &
+        local pid=$!
+        defer kill -KILL "$pid"
+        wait_for 60 grep -qs new "$DATA/value"
+        HELPER=$(kubectl -n m get pods -l moonkeep.dev/run -o name)
+        HELPER=${HELPER#pod/}
+        echo bad >token
+        kill -TERM "$pid"
+        STATUS=0
+        wait "$pid" || STATUS=$?
+        echo good >token
+        cat "$SCRATCH/run.out"
+        check test -n "$HELPER"
+}
+
+# Whoever cannot remove a helper pod says which one is left, and how it goes.
+a_helper_is_left() {
+        no_token_any_more
+        check_equal "$STATUS" 130
+        check_contains "$SCRATCH/run.out" "cancelled"
+        check_contains "$SCRATCH/run.out" "could not put it back"
+        check_contains "$SCRATCH/run.out" "the helper pod $HELPER in namespace m is left"
+        check_contains "$SCRATCH/run.out" "kubectl --context test -n m delete pod $HELPER"
+        check_contains "$SCRATCH/run.out" "moonkeep rollback 2"
+        check_status 0 "${MK[@]}" rollback latest
+        check_equal "$(cat "$DATA/value")" old
+        as_before
+}
+
+# The same for a rollback without a journal, which says first what it could not do.
+a_helper_is_left_by_hand() {
+        START=(kube_start_tls --token good)
+        # Commands in pods find this mv first.
+        mkdir bin
+        cat >bin/mv <<SH
+#!/bin/sh
+[ ! -e "$PWD/trap" ] || echo bad >"$PWD/token"
+exec $(command -v mv) "\$@"
+SH
+        chmod 755 bin/mv
+        PATH=$PWD/bin:$PATH killed
+        rm -rf "$SCRATCH/state"
+        token_file
+        touch trap
+        check_status 1 "${MK[@]}" rollback --target "$TARGET" --dir "$DATA"
+        echo good >token
+        rm trap
+        check_contains "$SCRATCH/stderr" "is left"
+        check_contains "$SCRATCH/stderr" "remove it: kubectl --context test -n m delete pod moonkeep-helper-by-hand-"
+        check_equal "$(grep -c '^moonkeep: ' "$SCRATCH/stderr")" 2
+        check_contains <(head -n 1 "$SCRATCH/stderr") "Unauthorized"
+        check_lacks <(head -n 1 "$SCRATCH/stderr") "is left"
+        check_lacks "$SCRATCH/stderr" "moonkeep rollback by-hand"
+        kubectl -n m delete pod -l moonkeep.dev/run >/dev/null
+        check_status 0 "${MK[@]}" rollback --target "$TARGET" --dir "$DATA"
+        check_equal "$(cat "$DATA/value")" old
+        as_before
+}
+
 # Two who are on call roll back at once: one does, the other is told so.
 rolled_back_by_two() {
         killed
@@ -295,6 +370,8 @@ scenario "a restore that fails leaves all as it was" failed
 scenario "a killed restore is rolled back" killed_and_rolled_back
 scenario "a killed restore is resumed" killed_and_resumed
 scenario "a killed restore without a journal is rolled back" killed_and_forgotten
+scenario "a helper pod that cannot be removed is named" a_helper_is_left
+scenario "a helper pod that a rollback by hand cannot remove is named beside what failed" a_helper_is_left_by_hand
 scenario "of two who roll back a killed restore at once one does" rolled_back_by_two
 scenario "what is only noted on the workload is rolled back" only_the_annotation
 scenario "a run of one cluster is not ended on another" another_cluster

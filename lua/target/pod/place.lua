@@ -375,8 +375,11 @@ end
 --- The words of kubectl for this cluster.
 local function kubectl(self, ...)
   local info = self:cluster():info()
-  local argv = { "kubectl", table.unpack(info.context and { "--context", info.context } or {}) }
-  return table.move({ "-n", self.where.namespace, ... }, 1, 2 + select("#", ...), #argv + 1, argv)
+  local argv = { "kubectl", "-n", self.where.namespace }
+  if info.context ~= "in-cluster" then
+    argv = { "kubectl", "--context", info.context, "-n", self.where.namespace }
+  end
+  return table.move({ ... }, 1, select("#", ...), #argv + 1, argv)
 end
 
 --- What a person types to run a command in the container.
@@ -406,31 +409,53 @@ function Place:workload()
   return owner, found.ordinal or choose.ordinal(self.memory.blueprint.pod) or 0
 end
 
---- End: remove what was made, also by runs that were killed.
-function Place:release()
-  self:leave()
-  if self._cluster == nil and self.memory.helper == nil then
-    return
-  end
-  local run = self:run()
-  local made = self.memory.helper
-  local ok, names = pcall(helper.left, self:cluster(), self.where.namespace, run)
+--- The names of the helpers that the end removes: those of the run, and of runs that were killed.
+local function helpers_left(self, made)
+  local ok, names = pcall(helper.left, self:cluster(), self.where.namespace, self:run())
   if not ok then
     -- Not allowed to list: then there is only what is known.
     names = {}
   end
-  local known = false
   for _, name in ipairs(names) do
-    known = known or (made ~= nil and made.name == name)
+    if made and made.name == name then
+      return names
+    end
   end
-  if made and not known then
-    names[#names + 1] = made.name
+  names[#names + 1] = made and made.name
+  return names
+end
+
+--- Raise that helpers could not be removed, and how they go.
+local function left_behind(self, names, e)
+  local line = kubectl(self, "delete", "pod", table.unpack(names))
+  local run = self.session and ("; `moonkeep rollback %s`, or resume, does that, too"):format(self.session.run) or ""
+  local late = e.code == "cancelled"
+  failure.raise(late and "timeout" or e.code, ("the helper pod %s in namespace %s is left: %s"):format(
+    table.concat(names, ", "), self.where.namespace, late and "its removal took too long" or e.message),
+    { hint = ("remove it: %s%s"):format(words.command(line), run) })
+end
+
+--- End: remove what was made, also by runs that were killed.  Raises what keeps it from
+--- being removed, when all was tried.
+function Place:release()
+  self:leave()
+  local made = self.memory.helper
+  if self._cluster == nil and made == nil then
+    return
   end
-  for _, name in ipairs(names) do
-    helper.remove(self:cluster(), self.where.namespace, name, "nobody needs it any more")
-    say(self, "detail", "the helper pod %s is removed", name)
+  local left, first = {}, nil
+  for _, name in ipairs(helpers_left(self, made)) do
+    local ok, e = pcall(helper.remove, self:cluster(), self.where.namespace, name, "nobody needs it any more")
+    if ok then
+      say(self, "detail", "the helper pod %s is removed", name)
+    else
+      left[#left + 1] = name
+      first = first or failure.of(e)
+    end
   end
-  if made then
+  if #left > 0 then
+    left_behind(self, left, first)
+  elseif made then
     self:remember("helper", nil)
   end
 end
