@@ -9,6 +9,7 @@
 #define MOONKEEP_CANCEL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "moonkeep/err.h"
 
@@ -42,5 +43,8 @@ int cancel_check(const struct cancel *token, struct err *err);
  * Returns 0 when ready, -1 with ERR_CANCELLED or ERR_TIMEOUT.
  */
 int cancel_wait_fd(struct cancel *token, int fd, short events, int stall_ms, struct err *err);
+
+/* cancel_sleep: 0 after ms, or -1 with ERR_CANCELLED as soon as the token is set. */
+int cancel_sleep(const struct cancel *token, int64_t ms, struct err *err);
 
 #endif

@@ -125,6 +125,12 @@ void http_end_all(struct loop *loop, const struct err *err);
 /* http_answer_header: the value of the first header of that name (lower case), or NULL. */
 const char *http_answer_header(const struct http_answer *answer, const char *name);
 
+/*
+ * http_retry_after_ms: what "Retry-After: 3" or "Retry-After: Sat, 21 Nov 2026 02:00:00 GMT"
+ * asks for, by the server's clock when it says what that is; 0: nothing.
+ */
+int64_t http_retry_after_ms(const struct http_answer *answer);
+
 /* http_request_header: add a header, with a copy of value; or with a secret, and value (or NULL)
  * as its prefix. */
 int http_request_header(struct http_request *request, const char *name, const char *value,

@@ -1,6 +1,7 @@
 #include "moonkeep/cancel.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -190,4 +191,15 @@ cancel_wait_fd(struct cancel *token, int fd, short events, int stall_ms, struct 
         if (stall_ms % 1000 == 0)
                 return err_set(err, ERR_TIMEOUT, "no progress for %d s", stall_ms / 1000);
         return err_set(err, ERR_TIMEOUT, "no progress for %d ms", stall_ms);
+}
+
+int
+cancel_sleep(const struct cancel *token, int64_t ms, struct err *err)
+{
+        struct pollfd waited = { .fd = cancel_fd(token), .events = POLLIN };
+        int64_t until = time_mono_ms() + ms;
+
+        for (int64_t left = ms; left > 0 && !cancel_is_set(token); left = until - time_mono_ms())
+                (void)poll(&waited, 1, left < INT_MAX ? (int)left : INT_MAX);
+        return cancel_check(token, err);
 }

@@ -11,13 +11,25 @@
 #define PING_MS 5000
 #define STALL_MS 61000
 
+/* Eight seconds in all: so long a kubelet may need to find its container runtime again. */
+#define TRIES 6
+#define PAUSE_MS 250
+#define PAUSE_MAX_MS 15000
+
 static _Atomic int64_t ping_every_ms = PING_MS, stall_after_ms = STALL_MS;
+static _Atomic int64_t first_pause_ms = PAUSE_MS;
 
 void
 kube_connect_times(int64_t ping_ms, int64_t stall_ms)
 {
         ping_every_ms = ping_ms;
         stall_after_ms = stall_ms;
+}
+
+void
+kube_connect_pause(int64_t ms)
+{
+        first_pause_ms = ms;
 }
 
 int
@@ -69,25 +81,43 @@ explain(const struct http_answer *refused, const char *what, const char *resourc
                 err_hint(err, "a proxy before the API server may not let WebSockets through");
 }
 
+/* With new credentials where those were refused. */
+static struct ws *
+try_twice(struct kube_client *client, const char *path, const char *protocols,
+    struct http_answer *refused, struct cancel *cancel, struct err *err)
+{
+        struct ws *ws = try_once(client, path, protocols, refused, cancel, err);
+
+        if (ws != NULL || refused->status != 401 || !kube_client_refused(client))
+                return ws;
+        http_answer_clear(refused);
+        err_init(err);
+        return try_once(client, path, protocols, refused, cancel, err);
+}
+
 struct ws *
 kube_connect(struct kube_client *client, const char *path, const char *protocols, const char *what,
     const char *resource, const char *ns, struct cancel *cancel, struct err *err)
 {
         struct http_answer refused = { 0 };
+        int64_t pause_ms = first_pause_ms;
+        struct ws *ws = NULL;
         struct err why;
 
-        err_init(&why);
-        struct ws *ws = try_once(client, path, protocols, &refused, cancel, &why);
-        if (ws == NULL && refused.status == 401 && kube_client_refused(client)) {
-                http_answer_clear(&refused);
+        for (unsigned tried = 1;; tried++, pause_ms *= 2) {
                 err_init(&why);
-                ws = try_once(client, path, protocols, &refused, cancel, &why);
+                ws = try_twice(client, path, protocols, &refused, cancel, &why);
+                if (ws == NULL && refused.status != 0)
+                        explain(&refused, what, resource, ns, &why);
+                else if (ws == NULL)
+                        err_prefix(&why, "%s", what);
+                bool again = ws == NULL && refused.status != 0 && why.retryable && tried < TRIES;
+                int64_t asked_ms = again ? http_retry_after_ms(&refused) : 0;
+                http_answer_clear(&refused);
+                if (!again || asked_ms > PAUSE_MAX_MS ||
+                    cancel_sleep(cancel, asked_ms > pause_ms ? asked_ms : pause_ms, &why) < 0)
+                        break;
         }
-        if (ws == NULL && refused.status != 0)
-                explain(&refused, what, resource, ns, &why);
-        else if (ws == NULL)
-                err_prefix(&why, "%s", what);
-        http_answer_clear(&refused);
         if (ws == NULL && err != NULL)
                 *err = why;
         return ws;

@@ -1,4 +1,3 @@
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -237,15 +236,6 @@ done:
         return rc;
 }
 
-static int
-pause_for(struct cancel *cancel, int64_t ms, struct err *err)
-{
-        struct pollfd waited = { .fd = cancel_fd(cancel), .events = POLLIN };
-
-        (void)poll(&waited, 1, (int)ms);
-        return cancel_check(cancel, err);
-}
-
 int
 azure_identity_token(const struct azure_identity *identity, const char *resource,
     struct azure_token *out, struct cancel *cancel, struct err *err)
@@ -259,7 +249,7 @@ azure_identity_token(const struct azure_identity *identity, const char *resource
                 if (attempt(identity, resource, out, cancel, &why) == 0)
                         return 0;
                 if (!why.retryable || tried >= identity->attempts ||
-                    pause_for(cancel, pause_ms, &why) < 0)
+                    cancel_sleep(cancel, pause_ms, &why) < 0)
                         break;
         }
         azure_identity_name(identity, name);

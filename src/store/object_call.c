@@ -97,29 +97,6 @@ finish(struct object_op *op, struct http_answer *answer, struct err *err)
 
 /* The wait for the next attempt. */
 
-/* What "Retry-After: 3" or "Retry-After: Sat, 21 Nov 2026 02:00:00 GMT" asks for; 0: nothing. */
-static int64_t
-retry_after_ms(const struct http_answer *answer)
-{
-        const char *text = answer != NULL ? http_answer_header(answer, "retry-after") : NULL;
-        int64_t then, now;
-        char *end;
-
-        if (text == NULL)
-                return 0;
-        errno = 0;
-        long seconds = strtol(text, &end, 10);
-        if (end != text && *end == '\0')
-                return errno == 0 && seconds > 0 && seconds < 86400 ? seconds * 1000 : 0;
-        if (time_http_parse(text, &then, NULL) < 0)
-                return 0;
-        /* By the server's clock, when it says what that is. */
-        const char *date = http_answer_header(answer, "date");
-        if (date == NULL || time_http_parse(date, &now, NULL) < 0)
-                now = time_now_ms();
-        return then > now ? then - now : 0;
-}
-
 /* Doubled for each attempt; half of it is chance, so that many do not come back at once. */
 static int64_t
 pause_for(const struct object_op *op, const struct http_answer *answer)
@@ -134,7 +111,7 @@ pause_for(const struct object_op *op, const struct http_answer *answer)
         }
         (void)rand_bytes(&chance, sizeof(chance), NULL);
         pause = pause / 2 + (int64_t)((uint64_t)pause * chance >> 33);
-        int64_t asked = retry_after_ms(answer);
+        int64_t asked = answer != NULL ? http_retry_after_ms(answer) : 0;
         if (pause < asked)
                 pause = asked;
         return pause < patience->pause_max_ms ? pause : patience->pause_max_ms;

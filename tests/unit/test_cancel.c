@@ -243,3 +243,17 @@ TEST(survives_each_failing_allocation)
 {
         test_each_allocation(make_tokens, NULL);
 }
+
+TEST(a_sleep_ends_with_its_time_or_the_token)
+{
+        struct err err;
+        struct cancel *token = cancel_new(NULL, &err);
+        int64_t begun = time_mono_ms();
+
+        CHECK_OK(cancel_sleep(NULL, 30, &err), err);
+        CHECK_OK(cancel_sleep(token, 30, &err), err);
+        CHECK(time_mono_ms() - begun >= 60);
+        cancel_trigger(token);
+        CHECK_ERR(cancel_sleep(token, 600000, &err) < 0, err, ERR_CANCELLED, "cancelled");
+        cancel_unref(token);
+}

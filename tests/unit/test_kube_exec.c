@@ -51,6 +51,7 @@ start_api(const char *faults, const char *protocols)
         struct err err;
 
         clean_environment();
+        kube_connect_pause(1);
         write_file("objects",
             "{\"start_ms\":1,\"objects\":[{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{"
             "\"name\":\"box\",\"namespace\":\"default\"},\"spec\":{\"containers\":[{\"name\":"
@@ -595,6 +596,33 @@ TEST(a_refused_upgrade_says_why)
                     far == NULL, err, cases[idx].code, "cannot run \"true\" in pod default/box: ");
                 CHECK_INT(err.retryable, cases[idx].retryable);
                 check_not_shown(&err);
+                end_api();
+        }
+}
+
+/* Nothing was started: it is asked again, but not for what stays as it is. */
+TEST(a_server_that_is_not_there_yet_is_asked_again)
+{
+        static const struct {
+                const char *fault;
+                bool opens;
+        } cases[] = {
+                { "first:2 status 429 TooManyRequests", true },
+                { "first:3 status 500 InternalError", true },
+                { "first:5 status 503 -", true },
+                { "first:6 status 503 -", false },
+                { "first:1 status 403 Forbidden", false },
+                { "first:1 status 404 NotFound", false },
+        };
+        const char *const argv[] = { "true", NULL };
+        char faults[128];
+
+        for (size_t idx = 0; idx < sizeof(cases) / sizeof(*cases); idx++) {
+                struct err err;
+                snprintf(faults, sizeof(faults), "* */exec* %s\n", cases[idx].fault);
+                start_api(faults, NULL);
+                far = far_open(box, argv, NULL, &err);
+                CHECK_INT(far != NULL, cases[idx].opens);
                 end_api();
         }
 }
