@@ -9,44 +9,40 @@ if [ "${E2E_IMAGE:-}" = registry.local/busybox ]; then
         : "${E2E_DISTROLESS_IMAGE:=registry.local/distroless-prometheus}"
 fi
 
-# free_volumes: a static volume is free for the next claim when it is told so.
-free_volumes() {
-        local volume
-        for volume in $(kubectl get pv -o 'jsonpath={range .items[?(@.status.phase=="Released")]}{.metadata.name} {.spec.claimRef.namespace}{"\n"}{end}' |
-            awk '$2 ~ /^mk-e2e-/ { print $1 }'); do
-                kubectl patch pv "$volume" --type=json -p '[{"op": "remove", "path": "/spec/claimRef"}]' >/dev/null
-        done
-}
-
-# leave_volume: the namespace goes, and its volume is free.
-leave_volume() {
-        kubectl delete namespace "$NAMESPACE" --ignore-not-found >/dev/null
-        free_volumes
+# make_volume: where the cluster has the class "static", whose volumes are made by hand, a volume
+# of the namespace's own, on the place of one that nobody claims.
+make_volume() {
+        kubectl get pv -o json | jq --arg name "$NAMESPACE" '
+            [.items[] | select(.spec.storageClassName == "static" and .spec.claimRef == null)][0] |
+            {apiVersion, kind, metadata: {name: $name},
+             spec: (.spec + {claimRef: {namespace: $name, name: "data-prometheus-0"}})}' |
+            kubectl create -f - >/dev/null
+        defer kubectl delete pv "$NAMESPACE" --wait=false >/dev/null
+        defer wipe_volume
 }
 
 # wipe_volume: what lies in the volume is nobody's any more.
 wipe_volume() {
-        kube delete statefulset prometheus --ignore-not-found --cascade=foreground >/dev/null
+        kube scale statefulset prometheus --replicas=0 >/dev/null
         kube delete pod wipe --ignore-not-found >/dev/null
         pod_manifest wipe "" '"securityContext": {"runAsUser": 65534},
             "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data-prometheus-0"}}]' |
             sed 's|"name": "main",|&"volumeMounts": [{"name": "data", "mountPath": "/data"}],|' |
             kube create -f - >/dev/null
         kube wait --for=condition=Ready pod/wipe --timeout=60s >/dev/null
+        kube wait --for=delete pod/prometheus-0 --timeout=60s >/dev/null
         kube exec wipe -- rm -rf "/data/$NAMESPACE"
 }
 
 # make_prometheus IMAGE [REPLICAS]: the StatefulSet prometheus in $NAMESPACE; its data is in
-# $DATA of the pod.  The volume is one of class "static" where there is that class.
+# $DATA of the pod.
 make_prometheus() {
         local class='' image=$1
         make_namespace
-        free_volumes
-        defer leave_volume
         DATA=/prometheus/$NAMESPACE
         if kubectl get storageclass static >/dev/null 2>&1; then
                 class='storageClassName: static,'
-                defer wipe_volume
+                make_volume
         fi
         kube create -f - >/dev/null <<END
 apiVersion: v1
@@ -126,15 +122,21 @@ ask() {
             sed -n 's/.*"value":\[[^,]*,"\([^"]*\)"\].*/\1/p'
 }
 
-# as_before: scaled as it was, nothing noted on it, no helper, nothing half-way in the data.
+# as_before REPLICAS: scaled to so many, nothing noted on it, no helper, nothing half-way in the data.
 as_before() {
-        check_equal "$(kube get statefulset prometheus -o jsonpath='{.spec.replicas}')" "${1:-1}"
+        check_equal "$(kube get statefulset prometheus -o jsonpath='{.spec.replicas}')" "$1"
         check_equal "$(kube get statefulset prometheus -o jsonpath='{.metadata.annotations.moonkeep\.dev/undo}')" ""
         wait_for 30 no_helper
 }
 
 no_helper() {
         [ -z "$(kube get pods -l moonkeep.dev/run -o name)" ]
+}
+
+# need_image VARIABLE: skip unless there is a cluster, and that image.
+need_image() {
+        needs_cluster
+        [ -n "${!1:-}" ] || skip "needs $1"
 }
 
 newest_run() {
