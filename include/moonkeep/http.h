@@ -26,10 +26,16 @@ struct http_answer;
 
 /*
  * Takes a piece of the body of a 2xx answer as it comes; answer has status and
- * headers, and no body.  Returns 0, or -1 with err to end the transfer.
+ * headers, and no body.  Returns 0, HTTP_PAUSE, or -1 with err to end the transfer.
  */
 typedef int http_body_fn(
     void *arg, const struct http_answer *answer, const char *data, size_t len, struct err *err);
+
+/*
+ * What a http_body_fn returns that has no room: it took nothing, the piece comes again after
+ * http_go_on, and until then nothing is read from the connection.  That time is no stall.
+ */
+#define HTTP_PAUSE 1
 
 /* Is told once that the headers of a 2xx answer are complete; its body may be long in coming. */
 typedef void http_head_fn(void *arg, const struct http_answer *answer);
@@ -108,7 +114,8 @@ int http_start(struct loop *loop, struct http_request *request, struct cancel *c
 
 /*
  * http_call: the same for threads that have no loop: send it, and wait for the
- * answer, which is to be cleared.  ERR as above.
+ * answer, which is to be cleared.  Its on_body must not return HTTP_PAUSE: nobody
+ * would let it go on.  ERR as above.
  */
 int http_call(struct http_request *request, struct cancel *cancel, struct http_answer *answer,
     struct err *err);
@@ -118,6 +125,12 @@ int http_call(struct http_request *request, struct cancel *cancel, struct http_a
  * error; done is called before it returns.  Not from what a request calls.
  */
 void http_end(struct loop *loop, const void *arg, const struct err *err);
+
+/*
+ * http_go_on: let the requests of the loop that were started with arg, and paused, read again.
+ * What they read is handed out by the next loop_run_once; harmless when none has paused.
+ */
+void http_go_on(struct loop *loop, const void *arg);
 
 /* http_end_all: end all requests of the loop with that error; done is called before it returns. */
 void http_end_all(struct loop *loop, const struct err *err);

@@ -163,10 +163,6 @@ local function can_resume(e)
     return false
   end
   local status = e.http
-  if status == nil and e.code == "too_big" then
-    -- Events came faster than they were taken; what was not is told again.
-    return true
-  end
   return status == 429 or status and status >= 500 or status == nil and retry.makes_sense(nil, e, true)
 end
 

@@ -123,6 +123,9 @@ on_stall(void *arg)
         struct err err;
 
         transfer->stall_timer = 0;
+        /* A server whose bytes nobody takes is waited for by nobody. */
+        if (transfer->paused)
+                left = stall_ms;
         if (left <= 0) {
                 time_is_up(transfer, "no progress for", stall_ms);
                 return;
@@ -264,10 +267,46 @@ http_end(struct loop *loop, const void *arg, const struct err *err)
 }
 
 void
+http_go_on(struct loop *loop, const void *arg)
+{
+        for (struct transfer *at = loop->transfer_list; at != NULL; at = at->next) {
+                if (at->arg != arg || !at->paused || at->may_go_on)
+                        continue;
+                at->may_go_on = true;
+                loop_wake(loop);
+        }
+}
+
+void
 http_end_all(struct loop *loop, const struct err *err)
 {
         while (loop->transfer_list != NULL)
                 finish(loop->transfer_list, err);
+}
+
+/*
+ * Let those read again that may.  libcurl hands out what it kept of the piece at once; an error
+ * of that is told here, and nowhere else.
+ */
+static void
+resume(struct loop *loop)
+{
+        struct transfer *next;
+
+        for (struct transfer *at = loop->transfer_list; at != NULL; at = next) {
+                struct err failure;
+                next = at->next;
+                if (!at->may_go_on)
+                        continue;
+                at->may_go_on = at->paused = false;
+                at->progress_ms = loop_clock(loop);
+                CURLcode rc = curl_easy_pause(at->easy, CURLPAUSE_CONT);
+                if (rc == CURLE_OK)
+                        continue;
+                err_init(&failure);
+                http_judge(at, rc, &failure);
+                finish(at, &failure);
+        }
 }
 
 int
@@ -276,6 +315,7 @@ http_run(struct loop *loop, struct err *err)
         const CURLMsg *msg;
         int running, left;
 
+        resume(loop);
         CURLMcode rc = curl_multi_perform(loop->multi, &running);
         if (rc != CURLM_OK)
                 return err_set(err, rc == CURLM_OUT_OF_MEMORY ? ERR_NOMEM : ERR_INTERNAL,

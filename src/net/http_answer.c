@@ -151,6 +151,9 @@ http_on_body(char *data, size_t size, size_t count, void *arg)
         if (transfer->request.on_body != NULL && answer->status >= 200 && answer->status < 300) {
                 int rc = transfer->request.on_body(
                     transfer->request.body_arg, answer, data, len, &transfer->err);
+                transfer->paused = rc == HTTP_PAUSE;
+                if (transfer->paused)
+                        return CURL_WRITEFUNC_PAUSE;
                 return rc == 0 ? len : 0;
         }
         if (len > body->max - body->len) {

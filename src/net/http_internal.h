@@ -58,6 +58,8 @@ struct transfer {
         size_t header_cap;
         size_t header_bytes;
         bool headers_complete; /* of the final answer, not of "100 Continue" */
+        bool paused;           /* who takes the body has no room */
+        bool may_go_on;        /* ... and has some again */
         struct err err;        /* set by a callback that stopped the transfer */
 };
 

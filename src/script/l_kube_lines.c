@@ -50,15 +50,15 @@ on_body(void *arg, const struct http_answer *answer, const char *data, size_t le
         struct lx_lines *it = arg;
 
         (void)answer;
+        /* More than the longest line: there is something to read, which makes room. */
+        it->is_paused = it->text.len - it->start >= LX_LINES_WAITING_MAX;
+        if (it->is_paused)
+                return HTTP_PAUSE;
         if (it->start > it->text.len / 2) {
                 buf_consume(&it->text, it->start);
                 it->scanned -= it->start;
                 it->start = 0;
         }
-        if (len > LX_LINES_WAITING_MAX - (it->text.len - it->start))
-                return err_set(err, ERR_TOO_BIG,
-                    "more than %zu bytes wait to be read: they come faster than they are read",
-                    LX_LINES_WAITING_MAX);
         if (buf_add(&it->text, data, len, err) < 0)
                 return -1;
         if (memchr(data, '\n', len) != NULL || it->text.len - it->start > it->line_max)
@@ -150,6 +150,18 @@ push_line(lua_State *L, struct lx_lines *it)
         return true;
 }
 
+/* Let the network go on once half of what waited was read, and whenever we are to wait for it. */
+static void
+make_room(struct lx_lines *it, bool is_to_wait)
+{
+        if (!it->is_paused)
+                return;
+        if (!is_to_wait && it->text.len - it->start > LX_LINES_WAITING_MAX / 2)
+                return;
+        it->is_paused = false;
+        http_go_on(it->loop, it);
+}
+
 /* What next returns now; 0 when it has to wait.  [raises] */
 static int
 push_next(lua_State *L, struct lx_lines *it)
@@ -159,7 +171,9 @@ push_next(lua_State *L, struct lx_lines *it)
                 lua_pushliteral(L, "ended");
                 return 2;
         }
-        if (push_line(L, it))
+        bool has_line = push_line(L, it);
+        make_room(it, !has_line);
+        if (has_line)
                 return 1;
         if (!it->over)
                 return 0;
@@ -258,7 +272,8 @@ lx_lines_new(lua_State *L, size_t line_max)
         it->refs = 1;
         it->loop = loop;
         it->line_max = line_max;
-        buf_init(&it->text, 2 * LX_LINES_WAITING_MAX);
+        /* As much again may have been read and not yet be gone, and the last piece came whole. */
+        buf_init(&it->text, 3 * LX_LINES_WAITING_MAX);
         it->token = cancel_new(task_token(L), &err);
         if (it->token == NULL)
                 lx_raise(L, &err);

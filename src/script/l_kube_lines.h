@@ -11,7 +11,7 @@
 #include "moonkeep/loop.h"
 #include "task.h"
 
-/* What may wait to be read. */
+/* Nothing more is read from the network while so much waits to be read by Lua. */
 #define LX_LINES_WAITING_MAX ((size_t)8 * 1024 * 1024)
 
 /* One answer under way: the transfer has it, and the lines that Lua reads, as long as each is
@@ -28,6 +28,7 @@ struct lx_lines {
         size_t start;    /* what was read before */
         size_t scanned;  /* there is no line break between start and there */
         bool is_running; /* the transfer has it */
+        bool is_paused;  /* until more was read */
         bool has_head;
         bool over;
         int status;                /* once it is over without a failure */

@@ -249,6 +249,90 @@ answer 200 text/plain 0123456789
   end)
 end
 
+--- A file of count lines, each its number and 100 bytes.
+local function many_lines(t, count)
+  local path, lines = t.dir() .. "/lines", {}
+  for index = 1, count do
+    lines[index] = index .. ("x"):rep(100) .. "\n"
+  end
+  fs.write(path, table.concat(lines))
+  return path
+end
+
+--- How much memory this process has at the moment, in bytes.
+local function resident()
+  return tonumber(fs.read("/proc/self/statm", 100):match("^%d+ (%d+)")) * 4096
+end
+
+test["lines that nobody reads wait at the server, for longer than a stall, and all come"] = function(t)
+  local path = many_lines(t, 500000)
+  collectgarbage()
+  with_script(t, "expect GET /w\nanswer-file 200 text/plain " .. path .. "\n", function(port)
+    local before = resident()
+    local lines <close> = open(t, port, { token = "hidden" }):follow { path = "/w", stall_ms = 500 }
+    t.equal(lines:next(), "1" .. ("x"):rep(100))
+    task.sleep(1500)
+    t.check(resident() - before < 30 * 1024 * 1024, "all of it was taken in")
+    for index = 2, 500000 do
+      t.check(lines:next() == index .. ("x"):rep(100), "a line is missing")
+    end
+    t.equal(lines:next(), nil)
+  end)
+end
+
+test["a server that says nothing after a pause has stalled"] = function(t)
+  local lines_each, pieces = 4096, 24
+  local script = { "expect GET /w",
+    ([[answer-raw "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"]]):format(pieces * lines_each * 128 + 1) }
+  local piece = "answer-raw \"" .. (("x"):rep(127) .. "\\n"):rep(lines_each) .. "\""
+  for _ = 1, pieces do
+    script[#script + 1] = piece
+  end
+  script[#script + 1] = "wait-close\n"
+  with_script(t, table.concat(script, "\n"), function(port)
+    local lines <close> = open(t, port, { token = "hidden" }):follow { path = "/w", stall_ms = 500 }
+    task.sleep(1000)
+    for _ = 1, pieces * lines_each do
+      t.check(#lines:next() == 127)
+    end
+    raises(t, "timeout", "no progress for 0.500 s", lines.next, lines)
+  end)
+end
+
+test["long lines are read through a pause"] = function(t)
+  local path = t.dir() .. "/long"
+  local long = ("y"):rep(7 * 1024 * 1024)
+  fs.write(path, long .. "\n" .. long .. "\n" .. long .. "\n")
+  with_script(t, "expect GET /w\nanswer-file 200 text/plain " .. path .. "\n", function(port)
+    local lines <close> = open(t, port, { token = "hidden" }):follow { path = "/w", line_max = 8 * 1024 * 1024 - 1 }
+    task.sleep(500)
+    for _ = 1, 3 do
+      t.check(lines:next() == long, "it is not the line")
+    end
+    t.equal(lines:next(), nil)
+  end)
+end
+
+test["lines that wait are closed and cancelled as others"] = function(t)
+  local path = many_lines(t, 200000)
+  with_script(t, "always GET /w\nanswer-file 200 text/plain " .. path .. "\nforever\n", function(port)
+    local client = open(t, port, { token = "hidden" })
+    local lines = client:follow { path = "/w" }
+    task.sleep(300)
+    lines:close()
+    local _, why = lines:next()
+    t.equal(why, "ended")
+    local reading = spawn(function()
+      local other <close> = client:follow { path = "/w" }
+      task.sleep(60000)
+      return other
+    end)
+    task.sleep(300)
+    reading:cancel()
+    t.check(not reading:wait(), "it was not cancelled")
+  end)
+end
+
 test["a cancel ends a wait for a line"] = function(t)
   with_script(t, [[
 expect GET /w

@@ -4,6 +4,7 @@
 #include "harness/http_test.h"
 
 #include "moonkeep/cancel.h"
+#include "moonkeep/time.h"
 
 struct taken {
         char data[4096];
@@ -149,6 +150,126 @@ TEST(who_takes_a_body_may_refuse_it)
         request.body_arg = &taken;
         expect_failure(request, ERR_CORRUPT, "it is not wanted");
         server_is_content();
+}
+
+/* Takes nothing before it may, and then refuses if it is to. */
+struct gate {
+        bool open;
+        bool refuse;
+        unsigned asked;
+        uint64_t taken;
+};
+
+static int
+pass(void *arg, const struct http_answer *answer, const char *data, size_t len, struct err *err)
+{
+        struct gate *gate = arg;
+
+        (void)answer;
+        (void)data;
+        gate->asked++;
+        if (!gate->open)
+                return HTTP_PAUSE;
+        if (gate->refuse)
+                return err_set(err, ERR_CORRUPT, "it is not wanted");
+        gate->taken += len;
+        return 0;
+}
+
+/* Let the loop run for so long. */
+static void
+run_for(int64_t ms)
+{
+        int64_t until = time_mono_ms() + ms;
+        struct err err;
+
+        err_init(&err);
+        for (int64_t left = ms; left > 0; left = until - time_mono_ms())
+                CHECK_OK(loop_run_once(loop, (int)left, &err), err);
+}
+
+static struct http_request
+large_answer(struct gate *gate, size_t len)
+{
+        char *script = mem_alloc(len + 1024, NULL);
+        int at = snprintf(script, 256, "expect GET /x\nanswer 200 text/plain ");
+
+        memset(script + at, 'x', len);
+        memcpy(script + at + len, "\n", 2);
+        start_server(script);
+        mem_free(script);
+        struct http_request request = get("/x");
+        request.on_body = pass;
+        request.body_arg = gate;
+        request.stall_ms = 300;
+        return request;
+}
+
+#define LARGE_ANSWER ((size_t)1000 * 1000)
+
+TEST(a_body_waits_for_who_takes_it_longer_than_a_stall)
+{
+        struct gate gate = { 0 };
+        struct outcome outcome;
+
+        struct http_request request = large_answer(&gate, LARGE_ANSWER);
+        start(&request, NULL, &outcome);
+        run_for(1000);
+        CHECK_INT(outcome.calls, 0);
+        CHECK_INT(gate.asked, 1);
+        http_go_on(loop, &gate); /* nobody's */
+        run_for(50);
+        CHECK_INT(gate.asked, 1);
+        http_go_on(loop, &outcome); /* and there is still no room */
+        run_for(50);
+        CHECK_INT(gate.asked, 2);
+        gate.open = true;
+        http_go_on(loop, &outcome);
+        http_go_on(loop, &outcome);
+        run_all();
+        CHECK_INT(outcome.err.code, ERR_NONE);
+        CHECK_INT(gate.taken, LARGE_ANSWER);
+        end(&outcome);
+        server_is_content();
+}
+
+TEST(what_comes_after_a_pause_may_be_refused)
+{
+        struct gate gate = { .refuse = true };
+        struct outcome outcome;
+
+        struct http_request request = large_answer(&gate, LARGE_ANSWER);
+        start(&request, NULL, &outcome);
+        run_for(50);
+        gate.open = true;
+        http_go_on(loop, &outcome);
+        run_all();
+        CHECK_INT(outcome.err.code, ERR_CORRUPT);
+        CHECK_INT(loop_pending(loop), 0);
+        end(&outcome);
+        end_server();
+}
+
+TEST(a_body_that_waits_is_ended_and_cancelled)
+{
+        struct gate gate = { 0 };
+        struct outcome outcome;
+        struct err err;
+
+        err_init(&err);
+        struct http_request request = large_answer(&gate, LARGE_ANSWER);
+        struct cancel *cancel = cancel_new(NULL, &err);
+        CHECK_PTR(cancel, err);
+        start(&request, cancel, &outcome);
+        run_for(50);
+        CHECK_INT(gate.asked, 1);
+        http_go_on(loop, &outcome);
+        cancel_trigger(cancel);
+        run_all();
+        CHECK_INT(outcome.err.code, ERR_CANCELLED);
+        cancel_unref(cancel);
+        end(&outcome);
+        end_server();
 }
 
 TEST(a_body_that_is_cut_is_truncated)
