@@ -45,17 +45,21 @@ const char *kube_client_context(const struct kube_client *client);   /* "in-clus
 const char *kube_client_user(const struct kube_client *client);      /* "" when not known */
 const char *kube_client_namespace(const struct kube_client *client); /* "default" when not said */
 
-/* kube_client_is_ready: would kube_client_prepare return at once? */
-bool kube_client_is_ready(struct kube_client *client);
-
 /*
  * kube_client_prepare: fill in the URL (path begins with '/', with its query),
- * the route and who we are.  May wait: a token file is read again as it changes, a
- * credential plugin is run, and its answer kept until it expires.
+ * the route and who we are.  May wait: files (of a token, of certificates) are read again as
+ * they change, a credential plugin is run, and its answer kept until it expires.
  * ERR_CREDENTIALS says which of these failed, and why.
  */
 int kube_client_prepare(struct kube_client *client, const char *path, struct http_request *request,
     struct cancel *cancel, struct err *err);
+
+/*
+ * kube_client_prepare_now: the same for threads that must not wait.  Returns 1; 0, and nothing
+ * was done, where it would have to wait or read a file; or -1.
+ */
+int kube_client_prepare_now(
+    struct kube_client *client, const char *path, struct http_request *request, struct err *err);
 
 /*
  * kube_client_refused: the server answered 401: what is kept is dropped.

@@ -76,12 +76,6 @@ kube_client_namespace(const struct kube_client *client)
 }
 
 bool
-kube_client_is_ready(struct kube_client *client)
-{
-        return kube_creds_is_ready(client->creds);
-}
-
-bool
 kube_client_refused(struct kube_client *client)
 {
         return kube_creds_refused(client->creds);
@@ -102,17 +96,12 @@ add_headers(const struct kube_config *config, const struct kube_identity *identi
         return 0;
 }
 
-int
-kube_client_prepare(struct kube_client *client, const char *path, struct http_request *request,
-    struct cancel *cancel, struct err *err)
+/* The request as that identity, which is cleared. */
+static int
+fill_in(const struct kube_client *client, const char *path, struct kube_identity *identity,
+    struct http_request *request, struct err *err)
 {
-        struct kube_identity identity = { 0 };
         const char *server = client->config.server;
-
-        if (*path != '/')
-                return err_set(err, ERR_USAGE, "a path of the API must begin with \"/\"");
-        if (kube_creds_get(client->creds, &identity, cancel, err) < 0)
-                return -1;
         size_t size = strlen(server) + strlen(path) + 1;
         char *url = mem_alloc(size, err);
         int rc = -1;
@@ -120,12 +109,44 @@ kube_client_prepare(struct kube_client *client, const char *path, struct http_re
                 snprintf(url, size, "%s%s", server, path);
                 mem_free(request->url);
                 request->url = url;
-                rc = add_headers(&client->config, &identity, request, err);
+                rc = add_headers(&client->config, identity, request, err);
         }
         if (rc == 0) {
                 http_route_unref(request->route);
-                request->route = http_route_ref(identity.route);
+                request->route = http_route_ref(identity->route);
         }
-        kube_identity_clear(&identity);
+        kube_identity_clear(identity);
         return rc;
+}
+
+static int
+check_path(const char *path, struct err *err)
+{
+        if (*path == '/')
+                return 0;
+        return err_set(err, ERR_USAGE, "a path of the API must begin with \"/\"");
+}
+
+int
+kube_client_prepare(struct kube_client *client, const char *path, struct http_request *request,
+    struct cancel *cancel, struct err *err)
+{
+        struct kube_identity identity = { 0 };
+
+        if (check_path(path, err) < 0 || kube_creds_get(client->creds, &identity, cancel, err) < 0)
+                return -1;
+        return fill_in(client, path, &identity, request, err);
+}
+
+int
+kube_client_prepare_now(
+    struct kube_client *client, const char *path, struct http_request *request, struct err *err)
+{
+        struct kube_identity identity = { 0 };
+
+        if (check_path(path, err) < 0)
+                return -1;
+        if (!kube_creds_get_now(client->creds, &identity))
+                return 0;
+        return fill_in(client, path, &identity, request, err) < 0 ? -1 : 1;
 }

@@ -11,12 +11,14 @@ static void
 drop_identity(struct kube_config *config)
 {
         mem_free(config->cert_pem);
+        mem_free(config->cert_file);
+        mem_free(config->key_file);
         mem_free(config->token_file);
         secret_unref(config->key_pem);
         secret_unref(config->token);
         secret_unref(config->basic);
         kube_plugin_free(config->plugin);
-        config->cert_pem = config->token_file = NULL;
+        config->cert_pem = config->cert_file = config->key_file = config->token_file = NULL;
         config->key_pem = config->token = config->basic = NULL;
         config->plugin = NULL;
 }
@@ -34,6 +36,7 @@ kube_config_clear(struct kube_config *config)
         mem_free(config->ns);
         mem_free(config->server);
         mem_free(config->ca_pem);
+        mem_free(config->ca_file);
         mem_free(config->server_name);
         mem_free(config->proxy);
         mem_free(config->plugin_extra);

@@ -50,6 +50,7 @@ struct kube_config {
         char *server; /* no slash at its end */
         char *ca_pem; /* or NULL: the system's */
         size_t ca_pem_len;
+        char *ca_file;      /* where ca_pem was read; NULL: it stood in the configuration */
         char *server_name;  /* or NULL */
         char *proxy;        /* or NULL: the environment's */
         char *plugin_extra; /* JSON that the cluster has for plugins; or NULL */
@@ -57,6 +58,7 @@ struct kube_config {
         char *cert_pem; /* or NULL */
         size_t cert_pem_len;
         struct secret *key_pem;
+        char *cert_file, *key_file; /* as ca_file */
         struct secret *token;       /* or NULL */
         char *token_file;           /* or NULL; comes before token */
         struct secret *basic;       /* base64 of "user:password"; or NULL */

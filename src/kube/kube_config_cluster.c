@@ -84,8 +84,8 @@ kube_config_cluster(const struct kube_entry *cluster, struct kube_config *out, s
                 return err_hint(err, "name the authority of its certificate as "
                                      "certificate-authority, and its name as tls-server-name");
         }
-        if (kube_field_pem(cluster, "certificate-authority", &out->ca_pem, &out->ca_pem_len, err) <
-            0)
+        if (kube_field_pem(cluster, "certificate-authority", &out->ca_pem, &out->ca_pem_len,
+                &out->ca_file, err) < 0)
                 return -1;
         return read_extension(cluster, out, err);
 }

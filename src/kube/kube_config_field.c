@@ -184,8 +184,8 @@ read_named(const struct kube_entry *entry, const char *name, const char *path, s
 }
 
 int
-kube_field_pem(
-    const struct kube_entry *entry, const char *name, char **out, size_t *len, struct err *err)
+kube_field_pem(const struct kube_entry *entry, const char *name, char **out, size_t *len,
+    char **file, struct err *err)
 {
         char data_name[64];
         const char *data = NULL;
@@ -204,7 +204,6 @@ kube_field_pem(
                 rc = read_data(entry, data_name, data, &bytes, err);
         else
                 rc = read_named(entry, name, path, &bytes, err);
-        mem_free(path);
         if (rc == 0 && bytes.len == 0)
                 rc = kube_bad(err, entry, data != NULL ? data_name : name, "is empty");
         size_t got = bytes.len;
@@ -214,9 +213,14 @@ kube_field_pem(
         if (bytes.data != NULL)
                 secret_wipe(bytes.data, bytes.cap);
         buf_free(&bytes);
+        if (pem == NULL || data != NULL) {
+                mem_free(path);
+                path = NULL;
+        }
         if (pem == NULL)
                 return -1;
         *out = pem;
         *len = got;
+        *file = path;
         return 0;
 }

@@ -62,9 +62,9 @@ int kube_field_list(
 /* kube_field_entry: a mapping below this one; out->value is NULL where absent. */
 int kube_field_entry(
     const struct kube_entry *entry, const char *name, struct kube_entry *out, struct err *err);
-/* kube_field_pem: the bytes of NAME-data (base64), or of the file that NAME names. */
-int kube_field_pem(
-    const struct kube_entry *entry, const char *name, char **out, size_t *len, struct err *err);
+/* kube_field_pem: the bytes of NAME-data (base64), or of the file that NAME names, and *file is. */
+int kube_field_pem(const struct kube_entry *entry, const char *name, char **out, size_t *len,
+    char **file, struct err *err);
 
 /* kube_config_resolve: what the context (NULL: the current one) of the files names; clears docs. */
 int kube_config_resolve(

@@ -70,7 +70,7 @@ kube_config_pod(struct kube_config *out, struct err *err)
         if (out->token == NULL)
                 goto fail;
         out->ca_pem = read_small("ca.crt", KUBE_PEM_MAX, &out->ca_pem_len, err);
-        if (out->ca_pem == NULL)
+        if (out->ca_pem == NULL || (out->ca_file = path_join(root, "ca.crt", err)) == NULL)
                 goto fail;
         err_init(&why);
         out->ns = read_small("namespace", NAMESPACE_MAX, &len, &why);

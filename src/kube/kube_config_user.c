@@ -147,9 +147,9 @@ read_certificate(const struct kube_entry *user, struct kube_config *out, struct 
         char *key = NULL;
         size_t key_len = 0;
 
-        if (kube_field_pem(user, "client-certificate", &out->cert_pem, &out->cert_pem_len, err) < 0)
-                return -1;
-        if (kube_field_pem(user, "client-key", &key, &key_len, err) < 0)
+        if (kube_field_pem(user, "client-certificate", &out->cert_pem, &out->cert_pem_len,
+                &out->cert_file, err) < 0 ||
+            kube_field_pem(user, "client-key", &key, &key_len, &out->key_file, err) < 0)
                 return -1;
         if (key != NULL) {
                 out->key_pem = secret_new(key, key_len, err);

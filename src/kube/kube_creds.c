@@ -3,9 +3,9 @@
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "kube_plugin.h"
+#include "kube_route.h"
 #include "moonkeep/log.h"
 #include "moonkeep/mem.h"
 #include "moonkeep/time.h"
@@ -19,16 +19,15 @@
 
 struct kube_creds {
         const struct kube_config *config;
-        struct http_route *route; /* of the configuration */
 
         pthread_mutex_t lock;
+        struct kube_route route;    /* of the configuration */
         bool has;                   /* there is something kept */
         struct secret *token;       /* of the file or the plugin; or NULL */
         struct http_route *own;     /* of the plugin's certificate; or NULL */
         int64_t taken_ms;           /* monotonic */
         int64_t due_ms;             /* unix; 0: it does not expire */
-        struct timespec file_mtime; /* of the token file that was read */
-        ino_t file_ino;
+        struct kube_file_mark file; /* the token file that was read */
         bool was_refused;
         struct cancel *busy; /* set when the run under way is over; NULL: there is none */
         unsigned long runs;
@@ -51,21 +50,6 @@ kind_of(const struct kube_config *config)
         return config->plugin != NULL ? OF_PLUGIN : FIXED;
 }
 
-static struct http_route *
-route_of(const struct kube_config *config, const char *cert_pem, size_t cert_len,
-    struct secret *key, struct err *err)
-{
-        struct http_route_opts opts = { .ca_pem = config->ca_pem,
-                .ca_pem_len = config->ca_pem_len,
-                .cert_pem = cert_pem,
-                .cert_pem_len = cert_len,
-                .key_pem = key,
-                .server_name = config->server_name,
-                .proxy = config->proxy };
-
-        return http_route_new(&opts, err);
-}
-
 struct kube_creds *
 kube_creds_new(const struct kube_config *config, struct err *err)
 {
@@ -75,9 +59,7 @@ kube_creds_new(const struct kube_config *config, struct err *err)
                 return NULL;
         it->config = config;
         pthread_mutex_init(&it->lock, NULL);
-        it->route = route_of(config, config->cert_pem, config->cert_pem_len, config->key_pem, err);
-        if (it->route == NULL) {
-                err_prefix(err, "cannot use context \"%s\"", config->context);
+        if (kube_route_init(&it->route, config, err) < 0) {
                 kube_creds_free(it);
                 return NULL;
         }
@@ -101,19 +83,9 @@ kube_creds_free(struct kube_creds *it)
         if (it == NULL)
                 return;
         drop(it);
-        http_route_unref(it->route);
+        kube_route_clear(&it->route);
         pthread_mutex_destroy(&it->lock);
         mem_free(it);
-}
-
-static bool
-is_same_file(const struct kube_creds *it)
-{
-        struct stat st;
-
-        return stat(it->config->token_file, &st) == 0 && st.st_ino == it->file_ino &&
-               st.st_mtim.tv_sec == it->file_mtime.tv_sec &&
-               st.st_mtim.tv_nsec == it->file_mtime.tv_nsec;
 }
 
 /* Is what is kept good?  Called with the lock. */
@@ -126,22 +98,8 @@ is_fresh(const struct kube_creds *it, enum kind kind)
                 return false;
         if (kind == OF_PLUGIN)
                 return it->due_ms == 0 || time_now_ms() < it->due_ms;
-        return time_mono_ms() < it->taken_ms + REREAD_MS && is_same_file(it);
-}
-
-bool
-kube_creds_is_ready(struct kube_creds *it)
-{
-        enum kind kind = kind_of(it->config);
-
-        if (kind == FIXED)
-                return true;
-        /* Who has the lock may be reading a file. */
-        if (pthread_mutex_trylock(&it->lock) != 0)
-                return false;
-        bool ready = is_fresh(it, kind);
-        pthread_mutex_unlock(&it->lock);
-        return ready;
+        return time_mono_ms() < it->taken_ms + REREAD_MS &&
+               kube_file_is(it->config->token_file, &it->file);
 }
 
 /*
@@ -151,13 +109,11 @@ kube_creds_is_ready(struct kube_creds *it)
 static int
 read_file(struct kube_creds *it, struct err *err)
 {
-        struct stat st;
         struct err why;
 
-        memset(&st, 0, sizeof(st));
         err_init(&why);
         /* Before it is read: a change in between is seen next time. */
-        (void)stat(it->config->token_file, &st);
+        struct kube_file_mark file = kube_file_mark(it->config->token_file);
         struct secret *token = kube_token_file(it->config->token_file, &why);
         if (token == NULL && it->has && why.code != ERR_NOMEM) {
                 log_msg(LOG_DEBUG, "the token stays as it was: %s", why.msg);
@@ -176,8 +132,7 @@ read_file(struct kube_creds *it, struct err *err)
         it->token = token;
         it->has = true;
         it->taken_ms = time_mono_ms();
-        it->file_ino = st.st_ino;
-        it->file_mtime = st.st_mtim;
+        it->file = file;
         return 0;
 }
 
@@ -212,7 +167,8 @@ ask(struct kube_creds *it, struct kube_credential *got, struct http_route **rout
                 return -1;
         if (got->cert_pem == NULL)
                 return 0;
-        *route = route_of(it->config, got->cert_pem, strlen(got->cert_pem), got->key_pem, err);
+        *route =
+            kube_route_with(it->config, got->cert_pem, strlen(got->cert_pem), got->key_pem, err);
         if (*route != NULL)
                 return 0;
         if (err != NULL && err->code == ERR_INVALID)
@@ -288,6 +244,14 @@ wait_for_other(struct kube_creds *it, struct cancel *cancel, struct err *err)
 static int
 renew(struct kube_creds *it, enum kind kind, struct cancel *cancel, struct err *err)
 {
+        if (!kube_route_is_fresh(&it->route)) {
+                int renewed = kube_route_renew(&it->route, err);
+                if (renewed < 0)
+                        return -1;
+                /* The plugin's goes to the authority that was. */
+                if (renewed > 0 && it->own != NULL)
+                        drop(it);
+        }
         while (!is_fresh(it, kind)) {
                 if (kind == OF_FILE)
                         return read_file(it, err);
@@ -299,25 +263,48 @@ renew(struct kube_creds *it, enum kind kind, struct cancel *cancel, struct err *
         return 0;
 }
 
+/* Called with the lock: what is kept. */
+static void
+hand_out(const struct kube_creds *it, enum kind kind, struct kube_identity *out)
+{
+        const struct kube_config *config = it->config;
+        struct secret *secret = it->token;
+
+        if (kind == FIXED)
+                secret = config->token != NULL ? config->token : config->basic;
+        out->scheme = kind == FIXED && secret == config->basic ? "Basic " : "Bearer ";
+        out->secret = secret_ref(secret);
+        out->route = http_route_ref(it->own != NULL ? it->own : it->route.made);
+}
+
 int
 kube_creds_get(
     struct kube_creds *it, struct kube_identity *out, struct cancel *cancel, struct err *err)
 {
-        const struct kube_config *config = it->config;
-        enum kind kind = kind_of(config);
+        enum kind kind = kind_of(it->config);
 
         pthread_mutex_lock(&it->lock);
         int rc = renew(it, kind, cancel, err);
-        if (rc == 0) {
-                struct secret *secret = it->token;
-                if (kind == FIXED)
-                        secret = config->token != NULL ? config->token : config->basic;
-                out->scheme = kind == FIXED && secret == config->basic ? "Basic " : "Bearer ";
-                out->secret = secret_ref(secret);
-                out->route = http_route_ref(it->own != NULL ? it->own : it->route);
-        }
+        if (rc == 0)
+                hand_out(it, kind, out);
         pthread_mutex_unlock(&it->lock);
         return rc;
+}
+
+bool
+kube_creds_get_now(struct kube_creds *it, struct kube_identity *out)
+{
+        enum kind kind = kind_of(it->config);
+
+        /* Who has the lock may be reading a file. */
+        if (pthread_mutex_trylock(&it->lock) != 0)
+                return false;
+        /* Looked at and handed out under one lock: there is no moment for it to expire between. */
+        bool ready = kube_route_is_fresh(&it->route) && is_fresh(it, kind);
+        if (ready)
+                hand_out(it, kind, out);
+        pthread_mutex_unlock(&it->lock);
+        return ready;
 }
 
 bool
@@ -325,9 +312,13 @@ kube_creds_refused(struct kube_creds *it)
 {
         enum kind kind = kind_of(it->config);
 
-        if (kind == FIXED)
-                return false;
         pthread_mutex_lock(&it->lock);
+        if (kind == FIXED) {
+                /* Nothing but certificates can become newer. */
+                bool is_newer = !kube_route_is_fresh(&it->route);
+                pthread_mutex_unlock(&it->lock);
+                return is_newer;
+        }
         bool late = it->was_refused && time_mono_ms() < it->taken_ms + LATE_MS;
         if (it->has && !late) {
                 drop(it);

@@ -23,10 +23,11 @@ void kube_identity_clear(struct kube_identity *identity);
 struct kube_creds *kube_creds_new(const struct kube_config *config, struct err *err);
 void kube_creds_free(struct kube_creds *creds);
 
-/* As kube_client_is_ready, kube_client_prepare, kube_client_refused.  Any thread. */
-bool kube_creds_is_ready(struct kube_creds *creds);
+/* As kube_client_prepare, kube_client_prepare_now, kube_client_refused.  Any thread. */
 int kube_creds_get(
     struct kube_creds *creds, struct kube_identity *out, struct cancel *cancel, struct err *err);
+/* Returns false, and nothing in *out, where it would have to wait. */
+bool kube_creds_get_now(struct kube_creds *creds, struct kube_identity *out);
 bool kube_creds_refused(struct kube_creds *creds);
 
 #endif

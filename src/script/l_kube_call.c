@@ -139,15 +139,15 @@ call_begin(lua_State *L, struct call *call)
         lx_http_read(L, call->options, &call->request);
         call->request.may_repeat = lx_field_bool(L, call->options, "repeats", false);
         call->request.once = lx_field_bool(L, call->options, "once", false);
-        if (!kube_client_is_ready(call->client)) {
-                call->lj.job.run = prepare_run;
-                call->lj.push = prepare_push;
-                return lx_job_wait(L, call->self, &call->lj);
-        }
         err_init(&err);
-        if (kube_client_prepare(call->client, call->path, &call->request, task_token(L), &err) < 0)
+        int ready = kube_client_prepare_now(call->client, call->path, &call->request, &err);
+        if (ready < 0)
                 lx_raise(L, &err);
-        return send_request(L, call, call_continue);
+        if (ready > 0)
+                return send_request(L, call, call_continue);
+        call->lj.job.run = prepare_run;
+        call->lj.push = prepare_push;
+        return lx_job_wait(L, call->self, &call->lj);
 }
 
 /*

@@ -100,15 +100,15 @@ begin(lua_State *L, struct opening *opening)
         request->method = lx_http_copy(L, OPTIONS_AT, "method", "GET");
         request->stall_ms = lx_field_int(L, OPTIONS_AT, "stall_ms", STALL_MS);
         request->answer_max = REFUSED_MAX;
-        if (!kube_client_is_ready(opening->client)) {
-                opening->lj.job.run = prepare_run;
-                opening->lj.push = prepare_push;
-                return lx_job_wait(L, OPENING_AT, &opening->lj);
-        }
         err_init(&err);
-        if (kube_client_prepare(opening->client, opening->path, request, task_token(L), &err) < 0)
+        int ready = kube_client_prepare_now(opening->client, opening->path, request, &err);
+        if (ready < 0)
                 lx_raise(L, &err);
-        return start(L, opening);
+        if (ready > 0)
+                return start(L, opening);
+        opening->lj.job.run = prepare_run;
+        opening->lj.push = prepare_push;
+        return lx_job_wait(L, OPENING_AT, &opening->lj);
 }
 
 /* client:follow{path, stall_ms, line_max} -> lines; waits for the headers */

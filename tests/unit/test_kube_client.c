@@ -47,6 +47,21 @@ authorization(struct kube_client *client)
         return text;
 }
 
+/* Is there nothing to wait for? */
+static bool
+is_ready(struct kube_client *client)
+{
+        struct http_request request = { 0 };
+        struct err err;
+
+        err_init(&err);
+        int rc = kube_client_prepare_now(client, "/version", &request, &err);
+        CHECK_OK(rc < 0 ? -1 : 0, err);
+        CHECK((request.url != NULL) == (rc == 1));
+        http_request_clear(&request);
+        return rc == 1;
+}
+
 static struct err
 prepare_fails(struct kube_client *client, enum err_code code, const char *why)
 {
@@ -84,7 +99,7 @@ TEST(a_fixed_token_or_password_is_all_there_is)
 {
         struct kube_client *client = open_client(A_TOKEN);
 
-        CHECK(kube_client_is_ready(client));
+        CHECK(is_ready(client));
         CHECK_STR(authorization(client), "Bearer hidden-token");
         CHECK(!kube_client_refused(client));
         kube_client_unref(client);
@@ -118,7 +133,7 @@ TEST(nothing_secret_leaves_this_machine_by_plain_http)
                 write_file("conf", one_config(servers[0].cluster, users[idx]));
                 struct kube_client *client = kube_client_open(&opts, &err);
                 CHECK_PTR(client, err);
-                CHECK(kube_client_is_ready(client));
+                CHECK(is_ready(client));
                 CHECK_STR(authorization(client), "");
                 CHECK(!kube_client_refused(client));
                 kube_client_unref(client);
@@ -138,14 +153,14 @@ TEST(a_token_file_is_read_again_when_it_changes)
 {
         struct kube_client *client = open_client("\"tokenFile\":\"t\",\"token\":\"hidden-old\"");
 
-        CHECK(!kube_client_is_ready(client));
+        CHECK(!is_ready(client));
         prepare_fails(client, ERR_CREDENTIALS, "No such file");
         write_file("t", " hidden-1\n");
         CHECK_STR(authorization(client), "Bearer hidden-1");
-        CHECK(kube_client_is_ready(client));
+        CHECK(is_ready(client));
         write_file("t.new", "hidden-2");
         CHECK(rename(test_path("t.new"), test_path("t")) == 0);
-        CHECK(!kube_client_is_ready(client));
+        CHECK(!is_ready(client));
         CHECK_STR(authorization(client), "Bearer hidden-2");
         kube_client_unref(client);
 }
@@ -204,12 +219,12 @@ TEST(what_a_plugin_gave_is_kept_until_it_is_refused)
 {
         struct kube_client *client = counting_plugin(0);
 
-        CHECK(!kube_client_is_ready(client));
+        CHECK(!is_ready(client));
         CHECK_STR(authorization(client), "Bearer hidden-1");
-        CHECK(kube_client_is_ready(client));
+        CHECK(is_ready(client));
         CHECK_STR(authorization(client), "Bearer hidden-1");
         CHECK(kube_client_refused(client));
-        CHECK(!kube_client_is_ready(client));
+        CHECK(!is_ready(client));
         CHECK_STR(authorization(client), "Bearer hidden-2");
         /* The answer to a request that had the first one. */
         CHECK(kube_client_refused(client));
@@ -265,6 +280,23 @@ TEST(a_certificate_is_renewed_when_it_ends)
         }
 }
 
+TEST(who_must_not_wait_runs_no_plugin_at_whatever_moment_it_is_due)
+{
+        struct kube_client *client = counting_plugin(2);
+        int64_t until = time_mono_ms() + 10000;
+        struct stat st;
+
+        CHECK_STR(authorization(client), "Bearer hidden-1");
+        /* Again and again, over the moment at which it is due. */
+        while (is_ready(client))
+                CHECK(time_mono_ms() < until);
+        for (int count = 0; count < 1000; count++)
+                CHECK(!is_ready(client));
+        CHECK(stat(test_path("runs"), &st) == 0);
+        CHECK_INT(st.st_size, 1);
+        kube_client_unref(client);
+}
+
 struct caller {
         pthread_t thread;
         struct kube_client *client;
@@ -284,6 +316,24 @@ call(void *arg)
                     secret_bytes(request.headers[0].secret, NULL));
         http_request_clear(&request);
         return NULL;
+}
+
+TEST(who_must_not_wait_waits_for_no_other_run)
+{
+        struct kube_client *client = counting_plugin(0);
+        struct caller caller = { .client = client };
+        struct err err;
+
+        write_file("hold", "");
+        CHECK_OK(thread_start(&caller.thread, "caller", call, &caller, &err), err);
+        while (access(test_path("runs"), F_OK) != 0)
+                usleep(10000);
+        CHECK(!is_ready(client));
+        CHECK(unlink(test_path("hold")) == 0);
+        thread_join(caller.thread);
+        CHECK_STR(caller.got, "hidden-1");
+        CHECK(is_ready(client));
+        kube_client_unref(client);
 }
 
 /* Eight at once, while the plugin holds until one line was written. */

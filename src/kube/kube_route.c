@@ -1,0 +1,173 @@
+#include "kube_route.h"
+
+#include <string.h>
+
+#include "moonkeep/file.h"
+#include "moonkeep/log.h"
+#include "moonkeep/mem.h"
+#include "moonkeep/time.h"
+
+/* What could not be used is tried again so often, changed or not. */
+#define RETRY_MS 60000
+
+struct kube_file_mark
+kube_file_mark(const char *path)
+{
+        struct kube_file_mark mark;
+        struct stat st;
+
+        memset(&mark, 0, sizeof(mark));
+        if (path != NULL && stat(path, &st) == 0) {
+                mark.dev = st.st_dev;
+                mark.ino = st.st_ino;
+                mark.size = st.st_size;
+                mark.mtime = st.st_mtim;
+        }
+        return mark;
+}
+
+bool
+kube_file_is(const char *path, const struct kube_file_mark *mark)
+{
+        struct kube_file_mark now = kube_file_mark(path);
+
+        return now.dev == mark->dev && now.ino == mark->ino && now.size == mark->size &&
+               now.mtime.tv_sec == mark->mtime.tv_sec && now.mtime.tv_nsec == mark->mtime.tv_nsec;
+}
+
+/* The bytes of a PEM file, or those that the configuration has in place of one. */
+static int
+read_pem(const char *path, const char *text, size_t len, struct buf *out, struct err *err)
+{
+        buf_init(out, KUBE_PEM_MAX);
+        if (path != NULL)
+                return file_read(path, out, err);
+        return text != NULL ? buf_add(out, text, len, err) : 0;
+}
+
+static void
+free_pem(struct buf *bytes)
+{
+        if (bytes->data != NULL)
+                secret_wipe(bytes->data, bytes->cap);
+        buf_free(bytes);
+}
+
+struct http_route *
+kube_route_with(const struct kube_config *config, const char *cert_pem, size_t cert_len,
+    struct secret *key, struct err *err)
+{
+        struct http_route *route = NULL;
+        struct buf ca;
+
+        if (read_pem(config->ca_file, config->ca_pem, config->ca_pem_len, &ca, err) == 0) {
+                struct http_route_opts opts = { .ca_pem = ca.data,
+                        .ca_pem_len = ca.len,
+                        .cert_pem = cert_pem,
+                        .cert_pem_len = cert_len,
+                        .key_pem = key,
+                        .server_name = config->server_name,
+                        .proxy = config->proxy };
+                /* An empty file is no authority, and not those of the system. */
+                if (config->ca_file != NULL && ca.data == NULL)
+                        opts.ca_pem = "";
+                route = http_route_new(&opts, err);
+        }
+        free_pem(&ca);
+        return route;
+}
+
+/* Of what the files hold now. */
+static struct http_route *
+read_files(const struct kube_config *config, struct err *err)
+{
+        struct http_route *route = NULL;
+        struct secret *key = secret_ref(config->key_pem);
+        struct buf cert, fresh_key;
+
+        buf_init(&fresh_key, KUBE_PEM_MAX);
+        if (read_pem(config->cert_file, config->cert_pem, config->cert_pem_len, &cert, err) < 0)
+                goto out;
+        if (config->key_file != NULL) {
+                secret_unref(key);
+                key = NULL;
+                if (read_pem(config->key_file, NULL, 0, &fresh_key, err) < 0)
+                        goto out;
+                key = secret_new(fresh_key.data != NULL ? fresh_key.data : "", fresh_key.len, err);
+                if (key == NULL)
+                        goto out;
+        }
+        if (config->cert_file != NULL && cert.data == NULL)
+                err_set(err, ERR_INVALID, "\"%s\" is empty", config->cert_file);
+        else
+                route = kube_route_with(config, cert.data, cert.len, key, err);
+out:
+        free_pem(&cert);
+        free_pem(&fresh_key);
+        secret_unref(key);
+        return route;
+}
+
+int
+kube_route_init(struct kube_route *it, const struct kube_config *config, struct err *err)
+{
+        struct http_route_opts opts = { .ca_pem = config->ca_pem,
+                .ca_pem_len = config->ca_pem_len,
+                .cert_pem = config->cert_pem,
+                .cert_pem_len = config->cert_pem_len,
+                .key_pem = config->key_pem,
+                .server_name = config->server_name,
+                .proxy = config->proxy };
+
+        /* Marks of no file: what changed since the configuration was read is seen at once. */
+        *it = (struct kube_route){ .config = config };
+        it->made = http_route_new(&opts, err);
+        if (it->made == NULL)
+                return err_prefix(err, "cannot use context \"%s\"", config->context);
+        return 0;
+}
+
+void
+kube_route_clear(struct kube_route *it)
+{
+        http_route_unref(it->made);
+        it->made = NULL;
+}
+
+bool
+kube_route_is_fresh(const struct kube_route *it)
+{
+        if (it->failed && time_mono_ms() >= it->tried_ms + RETRY_MS)
+                return false;
+        return kube_file_is(it->config->ca_file, &it->ca) &&
+               kube_file_is(it->config->cert_file, &it->cert) &&
+               kube_file_is(it->config->key_file, &it->key);
+}
+
+int
+kube_route_renew(struct kube_route *it, struct err *err)
+{
+        struct err why;
+
+        err_init(&why);
+        /* Before they are read: a change in between is seen next time. */
+        it->ca = kube_file_mark(it->config->ca_file);
+        it->cert = kube_file_mark(it->config->cert_file);
+        it->key = kube_file_mark(it->config->key_file);
+        it->tried_ms = time_mono_ms();
+        struct http_route *route = read_files(it->config, &why);
+        it->failed = route == NULL;
+        if (route == NULL && why.code == ERR_NOMEM) {
+                if (err != NULL)
+                        *err = why;
+                return -1;
+        }
+        if (route == NULL) {
+                log_msg(LOG_DEBUG, "the certificates of context \"%s\" stay as they were: %s",
+                    it->config->context, why.msg);
+                return 0;
+        }
+        http_route_unref(it->made);
+        it->made = route;
+        return 1;
+}
