@@ -177,14 +177,10 @@ local PASSING = { network = true, truncated = true, timeout = true }
 --- The longest pause between two tries, milliseconds.
 local PAUSE_MAX_MS = 30000
 
---- Call fn() again when what it does broke off, with growing pauses.
---- @param tries integer how often in all
---- @param fn function what it did before is undone by itself, or harmless
---- @param tell? function(e) called before each further try
---- @return any of fn
-function task.again(tries, fn, tell)
-  local pause_ms = 1000
-  for _ = 1, tries - 1 do
+--- Call fn() until it does not break off any more; may(tries, pause_ms): another time?
+local function repeat_while(may, fn, tell)
+  local pause_ms, tries = 1000, 1
+  while may(tries, pause_ms) do
     local results = table.pack(pcall(fn))
     if results[1] then
       return table.unpack(results, 2, results.n)
@@ -197,9 +193,34 @@ function task.again(tries, fn, tell)
       tell(e)
     end
     task.sleep(pause_ms)
-    pause_ms = math.min(2 * pause_ms, PAUSE_MAX_MS)
+    pause_ms, tries = math.min(2 * pause_ms, PAUSE_MAX_MS), tries + 1
   end
   return fn()
+end
+
+--- Call fn() again when what it does broke off, with growing pauses.
+--- @param tries integer how often in all
+--- @param fn function what it did before is undone by itself, or harmless
+--- @param tell? function(e) called before each further try
+--- @return any of fn
+function task.again(tries, fn, tell)
+  return repeat_while(function(tried)
+    return tried < tries
+  end, fn, tell)
+end
+
+--- The same, however often, for what must not be given up soon; once the run is cancelled
+--- there is no further try.
+--- @param limit_ms integer no further try begins later
+--- @param fn function what it did before is undone by itself, or harmless
+--- @param tell? function(e) called before each further try
+--- @return any of fn
+function task.again_within(limit_ms, fn, tell)
+  local clock = require "clock"
+  local ends = clock.mono() + limit_ms
+  return repeat_while(function(_, pause_ms)
+    return clock.mono() + pause_ms < ends and not native.cancelled()
+  end, fn, tell)
 end
 
 --- Ask fn() until it returns something true, with pauses; a stall is an error.

@@ -9,6 +9,9 @@ local server = {}
 
 local SNAPSHOT = "^%d%d%d%d%d%d%d%dT%d%d%d%d%d%dZ%-%x+$"
 
+--- How long it is tried to remove a snapshot: a pod that was replaced may take as long to come.
+local REMOVE_MS = 180000
+
 --- The parameters by which a recipe finds the server.
 server.params = {
   target = { "target", default = "local:", env = "MOONKEEP_TARGET",
@@ -171,16 +174,8 @@ function Server:snapshot(found, skip_head)
   return { name = name, path = path }
 end
 
---- Remove this run's snapshot.  When the run was killed before it learnt the
---- name, the one that appeared since it looked is removed, if there is just one.
---- @param found table of inspect
---- @param snap table|nil of snapshot
-function Server:remove_snapshot(ctx, found, snap)
-  local dir = found.data_dir .. "/snapshots"
-  if snap then
-    self.target:remove_tree(("%s/%s"):format(dir, snap.name), "the backup is done with it")
-    return
-  end
+--- The snapshot that appeared since the run looked, if there is just one: its name, or nil.
+local function appeared_since(self, ctx, found)
   local before, appeared = {}, {}
   for _, name in ipairs(found.snapshots) do
     before[name] = true
@@ -190,11 +185,43 @@ function Server:remove_snapshot(ctx, found, snap)
       appeared[#appeared + 1] = name
     end
   end
-  if #appeared == 1 then
-    self.target:remove_tree(("%s/%s"):format(dir, appeared[1]), "this run made it before it was interrupted")
-  elseif #appeared > 1 then
-    ctx:say("left alone in %s, since any of them may be somebody else's: %s", dir,
+  if #appeared > 1 then
+    ctx:say("left alone in %s/snapshots, since any of them may be somebody else's: %s", found.data_dir,
       table.concat(appeared, ", "))
+  end
+  return #appeared == 1 and appeared[1] or nil
+end
+
+--- Raise that a snapshot is left, and how it goes.
+local function snapshot_left(self, path, dir, e)
+  local late = e.code == "cancelled"
+  failure.raise(late and "timeout" or e.code, ("%s: %s"):format(
+    path and ("the snapshot \"%s\" is left"):format(self.target:describe(path))
+      or ("it is not known whether a snapshot is left in \"%s\""):format(self.target:describe(dir)),
+    late and "there was no time to wait any longer" or e.message),
+    { hint = ("it keeps old data from being freed; %s: %s"):format(path and "remove it" or "look",
+      self.target:command(path and { "rm", "-rf", "--", path } or { "ls", "-l", "--", dir })) })
+end
+
+--- Remove this run's snapshot.  When the run was killed before it learnt the
+--- name, the one that appeared since it looked is removed, if there is just one.
+--- Where the way to it is closed, as while its pod is replaced, that is tried for a time.
+--- @param found table of inspect
+--- @param snap table|nil of snapshot
+function Server:remove_snapshot(ctx, found, snap)
+  local dir, path = found.data_dir .. "/snapshots", nil
+  local ok, e = pcall(task.again_within, REMOVE_MS, function()
+    local name = snap and snap.name or appeared_since(self, ctx, found)
+    path = name and ("%s/%s"):format(dir, name)
+    if path then
+      self.target:remove_tree(path, snap and "the backup is done with it"
+        or "this run made it before it was interrupted")
+    end
+  end, function(why)
+    ctx:say("the snapshot is not removed yet: %s", why.message)
+  end)
+  if not ok then
+    snapshot_left(self, path, dir, failure.of(e))
   end
 end
 

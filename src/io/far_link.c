@@ -77,7 +77,9 @@ out:
 static int
 no_shell(const struct far_host *host, struct err *err)
 {
-        if (err == NULL || err->code != ERR_NOT_FOUND || strstr(err->msg, "\"sh\"") == NULL)
+        /* What passes by itself is a place that is not there now, not a program. */
+        if (err == NULL || err->code != ERR_NOT_FOUND || err->retryable ||
+            strstr(err->msg, "\"sh\"") == NULL)
                 return -1;
         return err_hint(
             err, "%s has no shell; a helper with a shell and tar is needed there", host->label);

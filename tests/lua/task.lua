@@ -570,6 +570,31 @@ test["tasks that nobody waits for end with the program"] = function(t)
   t.check(took < 7000)
 end
 
+test["what must not be given up soon is tried for a time, and not by a run that is cancelled"] = function(t)
+  local calls = 0
+  local function breaks()
+    calls = calls + 1
+    failure.raise("truncated", "it broke")
+  end
+  -- The first pause of a second leads beyond the end.
+  t.raises("truncated", "it broke", task.again_within, 500, breaks)
+  t.equal(calls, 1)
+  calls = 0
+  t.equal(task.again_within(60000, function()
+    return calls > 0 and "done" or breaks()
+  end), "done")
+  calls = 0
+  local code
+  local handle = native.spawn(function()
+    local _, e = pcall(task.shielded, 60000, task.again_within, 60000, breaks)
+    code = e.code
+  end)
+  task.sleep(0)
+  handle:cancel()
+  handle:wait()
+  t.equal({ calls, code }, { 2, "truncated" })
+end
+
 test["what broke off is tried again, what is wrong is not"] = function(t)
   local calls, told = 0, {}
   local function flaky(code, fields)

@@ -27,6 +27,9 @@ local FRESH_MS = 2000
 --- How long a pod that should run may take to come, or to go.
 local COMING_MS = 120000
 
+--- The same once the run was cancelled: it must end soon.
+local CANCELLED_MS = 10000
+
 local Place = {}
 Place.__index = Place
 
@@ -123,7 +126,8 @@ end
 
 --- Wait until the container runs, or will not, or the pod is gone for good.
 local function settle(self)
-  local ends = clock.mono() + COMING_MS
+  local began = clock.mono()
+  local ends = began + COMING_MS
   while true do
     local pod, container, expected = look(self)
     if pod == nil and not expected then
@@ -134,8 +138,8 @@ local function settle(self)
       self:once("caution", "%s is %s: its volumes are reached through a helper pod",
         self.where.text, choose.state(pod))
       return pod, container, true
-    elseif clock.mono() >= ends then
-      failure.raise("timeout", ("waited %d s for %s: %s"):format(COMING_MS // 1000, self.where.text,
+    elseif clock.mono() >= ends or task.cancelled() and clock.mono() >= began + CANCELLED_MS then
+      failure.raise("timeout", ("waited %d s for %s: %s"):format((clock.mono() - began) // 1000, self.where.text,
         pod and choose.state(pod) or "it does not come"), { hint = "kubectl describe says more" })
     end
     task.sleep(300)
