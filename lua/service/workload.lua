@@ -14,7 +14,7 @@ local workloads = require "target.pod.workloads"
 
 local workload = {}
 
-local UNDO = "moonkeep.dev/undo"
+local UNDO = workloads.UNDO
 
 --- Kinds that can be scaled, as they are typed.
 local KINDS = { sts = "statefulset", statefulset = "statefulset", statefulsets = "statefulset",

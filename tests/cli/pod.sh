@@ -308,6 +308,18 @@ rights() {
         check_not test -e "$DATA/.moonkeep-swap"
 }
 
+# A replica that there is not is no pod to be waited for, nor one that does not run.
+no_such_replica() {
+        begin
+        local before=$SECONDS
+        TARGET='pod://m/sts/db?replica=3' check_status 1 restore
+        check_says "there is no replica 3: statefulset m/db has 2 replicas, with the numbers 0 to 1"
+        check test $((SECONDS - before)) -lt 20
+        no_helper
+        TARGET='pod://m/sts/db?replica=1' check_status 0 restore
+        as_before
+}
+
 a_plan() {
         begin
         check_status 0 restore --plan
@@ -376,6 +388,7 @@ scenario "of two who roll back a killed restore at once one does" rolled_back_by
 scenario "what is only noted on the workload is rolled back" only_the_annotation
 scenario "a run of one cluster is not ended on another" another_cluster
 scenario "missing rights are named before anything is changed" rights
+scenario "a replica that the workload does not have is told at once" no_such_replica
 scenario "a plan changes nothing in the cluster" a_plan
 scenario "a workload that somebody scales back is a failure" scaled_by_somebody
 scenario "a pod without a shell is reached through a helper pod" without_a_shell

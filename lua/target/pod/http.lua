@@ -115,10 +115,10 @@ local function try(self, way, request, pod)
   return nil, e.message, e
 end
 
---- The pod, or nil.  Neither a cluster that does not answer nor an address of nothing is a
+--- The pod, or nil and why where that is known.  Neither a cluster that does not answer nor an address of nothing is a
 --- server that does not run.
 local function find_pod(self)
-  local ok, pod = pcall(self.place.running, self.place)
+  local ok, pod, why = pcall(self.place.running, self.place)
   if not ok then
     local e = failure.of(pod)
     if e.code == "not_found" then
@@ -132,13 +132,13 @@ local function find_pod(self)
       or "cluster and user are those of KUBECONFIG, or of the service account in a pod"
     error(e, 0)
   end
-  return pod
+  return pod, why
 end
 
 function Route:send(request)
-  local pod = find_pod(self)
+  local pod, absent = find_pod(self)
   if pod == nil then
-    nothing_listens(self, self.place.where.text .. " does not run")
+    nothing_listens(self, ("%s does not run%s"):format(self.place.where.text, absent and ": " .. absent or ""))
   elseif pod.uid ~= self.uid then
     self.uid, self.way = pod.uid, nil
   end

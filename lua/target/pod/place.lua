@@ -110,18 +110,21 @@ local function note_absent(self, workload, ordinal)
 end
 
 --- Look for the pod.
---- @return table|nil pod, table|nil its container, boolean|nil expected: it should be there
+--- @return table|nil pod
+--- @return table|nil its container
+--- @return boolean|nil it should be there
+--- @return string|nil why it is not there
 local function look(self)
   local found = workloads.find(self:cluster(), self.where, self.memory.blueprint)
   if found.pod then
     return found.pod, note_pod(self, found.pod, found.owner)
   end
   note_absent(self, found.workload, found.ordinal)
-  local wanted = found.workload and found.workload.spec.replicas
-  if wanted == nil and found.workload then
-    wanted = 1
+  if found.workload == nil then
+    return nil, nil, false
   end
-  return nil, nil, wanted ~= nil and wanted > (found.ordinal or 0)
+  local lacks = workloads.lacks(found.workload, found.ordinal)
+  return nil, nil, lacks == nil and found.workload.spec.replicas ~= 0, lacks
 end
 
 --- Wait until the container runs, or will not, or the pod is gone for good.
@@ -355,7 +358,9 @@ function Place:vacate()
   end
 end
 
---- The pod as it is now, for HTTP: {name, ip, container}, or nil while it does not run.
+--- The pod as it is now, for HTTP: {name, uid, ips, container, image}, or nil while it does not run.
+--- @return table|nil
+--- @return string|nil why it does not, where that is known
 function Place:running()
   local known = self._running
   if known and clock.mono() - known.seen < FRESH_MS then
@@ -363,12 +368,12 @@ function Place:running()
   end
   self._running = nil
   guard.check_cluster(self)
-  local pod, container = look(self)
+  local pod, container, _, why = look(self)
   if pod and choose.runs(pod, container.name) then
     self._running = { seen = clock.mono(), name = pod.metadata.name, uid = pod.metadata.uid,
       ips = workloads.addresses(pod), container = container.name, image = image_of(pod, container) }
   end
-  return self._running
+  return self._running, why
 end
 
 --- Has the container a shell?

@@ -2,8 +2,12 @@
 
 local choose = require "target.pod.choose"
 local failure = require "failure"
+local json = require "json"
 
 local workloads = {}
+
+--- The annotation of a workload that a run has scaled to 0: how it was.
+workloads.UNDO = "moonkeep.dev/undo"
 
 local KINDS = { StatefulSet = "statefulset", Deployment = "deployment", ReplicaSet = "replicaset",
   DaemonSet = "daemonset" }
@@ -146,14 +150,57 @@ local function find_named(cluster, where, plan)
   return { workload = workload, ordinal = ordinal or 0 }
 end
 
+--- How many pods a workload has when it runs: as it says, or, where a run has scaled it to 0,
+--- as that has noted; nil: nobody says.
+local function replicas_of(workload)
+  local count = workload.kind ~= "DaemonSet" and (math.tointeger(workload.spec.replicas) or 1)
+  if count == 0 then
+    local ok, undo = pcall(json.decode, (workload.metadata.annotations or {})[workloads.UNDO] or "")
+    count = ok and type(undo) == "table" and math.tointeger(undo.replicas) or 0
+  end
+  return count and count > 0 and count or nil
+end
+
+--- What is wrong with the number of a pod that a workload does not have: "statefulset m/db has
+--- 1 replica, with the number 0"; nil where it may have it.
+--- @param number integer
+function workloads.lacks(workload, number)
+  local count = replicas_of(workload)
+  local ordinals = workload.kind == "StatefulSet" and workload.spec.ordinals
+  local first = type(ordinals) == "table" and math.tointeger(ordinals.start) or 0
+  if count == nil or number >= first and number < first + count then
+    return nil
+  end
+  return ("%s %s/%s has %s"):format(workloads.kind(workload), workload.metadata.namespace, workload.metadata.name,
+    count == 1 and ("1 replica, with the number %d"):format(first)
+      or ("%d replicas, with the numbers %d to %d"):format(count, first, first + count - 1))
+end
+
+--- Raise "not_found" for a replica that a workload does not have.  One that was seen in
+--- this run stays what is meant: somebody has taken it away, and its volumes may be there.
+local function check_replica(workload, where, plan)
+  local name = where.replica and ("%s-%d"):format(workload.metadata.name, where.replica)
+  local why = where.replica and not (plan and plan.pod == name) and workloads.lacks(workload, where.replica)
+  if why then
+    failure.raise("not_found", ("there is no replica %d: %s"):format(where.replica, why),
+      { hint = "choose another one behind the ? of the target, or scale it first" })
+  end
+end
+
 local function find_selected(cluster, where, plan)
   local pods = cluster:list("pod", { namespace = where.namespace, selector = where.selector })
   local pod = choose.among(left(pods), where, ("the selector %s in %s"):format(where.selector, where.namespace))
   if pod then
     return { pod = pod }
   end
-  return { workload = of_blueprint(cluster, where, plan) or by_template(cluster, where),
-    ordinal = where.replica or 0 }
+  local workload = of_blueprint(cluster, where, plan)
+  if workload == nil then
+    workload = by_template(cluster, where)
+    if workload then
+      check_replica(workload, where, plan)
+    end
+  end
+  return { workload = workload, ordinal = where.replica or 0 }
 end
 
 --- Find the pod that an address means, or, where it is gone, what it was of.
@@ -177,6 +224,7 @@ function workloads.find(cluster, where, plan)
     return { pod = pod, owner = { apiVersion = workload.apiVersion, kind = workload.kind,
       name = workload.metadata.name, uid = workload.metadata.uid } }
   end
+  check_replica(workload, where, plan)
   return { workload = workload, ordinal = where.replica or 0 }
 end
 
