@@ -164,11 +164,6 @@ function Pod:vacate()
   self.place:vacate()
 end
 
---- Which cluster this is: {context, server, uid of the namespace kube-system}.
-function Pod:pinned()
-  return require("target.pod.guard").pinned(self.place)
-end
-
 --- The cluster for confirmations: "context \"prod\" (https://10.0.0.1:6443)".
 function Pod:surroundings()
   local info = self:cluster():info()

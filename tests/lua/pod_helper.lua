@@ -141,4 +141,43 @@ test["paths that it does not see are refused"] = function(t)
     "/var/run/secrets/kubernetes.io/serviceaccount/token")
 end
 
+test["volumes that another pod would have for itself, or not at all, are told from the others"] = function(t)
+  local empty = json.decode "{}"
+  local shared = { persistentVolumeClaim = { claimName = "x" }, hostPath = { path = "/srv" }, nfs = { path = "/x" },
+    configMap = { name = "x" }, secret = { secretName = "x" },
+    projected = { sources = { { configMap = { name = "x" } } } } }
+  local own = { emptyDir = empty, ephemeral = empty, csi = empty, downwardAPI = empty, image = empty, gitRepo = empty }
+  local function plan_with(kind, value, mount)
+    local pod = { metadata = { name = "x", namespace = "m", uid = "u" }, spec = {
+      containers = { { name = "c", image = "i", volumeMounts = { mount or { name = "v", mountPath = "/v" } } } },
+      volumes = { { name = "v", [kind] = value } } } }
+    return blueprint.of_pod(pod, pod.spec.containers[1])
+  end
+  for kind, value in pairs(shared) do
+    local plan = plan_with(kind, value)
+    t.equal({ #plan.mounts, #plan.lost, plan.on_node }, { 1, 0, kind == "hostPath" or nil }, kind)
+    blueprint.check_path(plan, "/v/x")
+  end
+  for kind, value in pairs(own) do
+    local plan = plan_with(kind, value)
+    t.equal({ #plan.mounts, #plan.volumes, #plan.lost }, { 0, 0, 1 }, kind)
+    t.raises("unsupported", "\"/v/x\" lies in ", blueprint.check_path, plan, "/v/x")
+  end
+  local claim = { claimName = "x" }
+  local made = plan_with("persistentVolumeClaim", claim, { name = "v", mountPath = "/v", subPathExpr = "$(POD)" })
+  t.raises("unsupported", "a path made of its environment", blueprint.check_path, made, "/v")
+  local none = plan_with("persistentVolumeClaim", claim, { name = "w", mountPath = "/v" })
+  t.raises("unsupported", "a volume that it does not have", blueprint.check_path, none, "/v")
+end
+
+test["what a workload's pod would be has its template's volumes, and its owner"] = function(t)
+  local pod = a_pod()
+  local workload = { apiVersion = "apps/v1", kind = "Deployment", spec = { template = { spec = pod.spec } },
+    metadata = { name = "web", namespace = "m", uid = "u3" } }
+  local plan = blueprint.of_workload(workload, pod.spec.containers[1], 0)
+  t.equal({ plan.pod, plan.container, plan.image, plan.uid }, { "web", "db", "registry.local/db", nil })
+  t.equal(plan.owner, { apiVersion = "apps/v1", kind = "Deployment", name = "web", uid = "u3" })
+  t.equal(#plan.volumes, 2)
+end
+
 return test

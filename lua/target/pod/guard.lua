@@ -8,14 +8,6 @@ local BASE = { { "get", "pod" }, { "get", "pod", "exec" } }
 --- From this minor version on, exec over WebSocket is a "create", too.
 local EXEC_CREATE_MINOR = 35
 
---- Which cluster this is: {context, server, uid, by}; asked once.
-function guard.pinned(place)
-  if place._identity == nil then
-    place._identity = place:cluster():identity()
-  end
-  return place._identity
-end
-
 --- Raise "refused" when the run began on another cluster; else remember this one.
 function guard.check_cluster(place)
   if place._checked then
@@ -25,7 +17,7 @@ function guard.check_cluster(place)
   if was then
     place:cluster():demand_identity(was)
   else
-    place:remember("pinned", guard.pinned(place))
+    place:remember("pinned", place:cluster():identity())
   end
   place._checked = true
 end
