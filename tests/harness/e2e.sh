@@ -78,3 +78,8 @@ start_pod() {
                 check_failed "pod $1 is not ready"
         }
 }
+
+# no_helper: no helper pod is there.
+no_helper() {
+        [ -z "$(kube get pods -l moonkeep.dev/run -o name)" ]
+}

@@ -129,10 +129,6 @@ as_before() {
         wait_for 30 no_helper
 }
 
-no_helper() {
-        [ -z "$(kube get pods -l moonkeep.dev/run -o name)" ]
-}
-
 # need_image VARIABLE: skip unless there is a cluster, and that image.
 need_image() {
         needs_cluster
