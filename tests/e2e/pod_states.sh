@@ -33,7 +33,7 @@ cannot_start() {
         check_status 1 copy "pod://$NAMESPACE/one"
         one_error
         nothing_visible
-        wait_for 30 no_helper
+        wait_for 120 no_helper
 }
 
 pull_failed() {
