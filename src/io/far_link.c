@@ -94,6 +94,7 @@ far_link_open(struct far_link *link, struct far_host *host, const char *script,
         buf_init(&link->raw, RAW_MAX);
         buf_init(&link->words, WORDS_MAX);
         link->far = NULL;
+        link->other_bytes = 0;
         link->ended = false;
         link->stall_ms = stall_ms;
         link->host = far_host_ref(host);
@@ -166,6 +167,7 @@ take_other(struct far_link *link, const char *data, size_t len, struct err *err)
         if (len == 0)
                 return 0;
         link->quiet_ms = 0;
+        link->other_bytes += len;
         if (link->other != NULL)
                 return link->other(link->arg, data, len, err);
         return buf_add(&link->words, data, len < room ? len : room, err);

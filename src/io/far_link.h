@@ -12,7 +12,8 @@
 
 #define FAR_MARK_SIZE 33 /* 128 random bits in hex, with the NUL */
 
-/* The far end said that it is done, but part of what it sent is not here for so long. */
+/* The far end said that it is done, but part of what it sent is not here for so long, or for
+ * the stall time where that is shorter. */
 #define FAR_SETTLE_MS 10000
 
 struct far_link {
@@ -27,8 +28,9 @@ struct far_link {
         int64_t asked_ms; /* when a sign of life was asked for last */
         bool ended;
         int status;
-        struct buf raw;   /* standard error, not yet divided */
-        struct buf words; /* what others than our script said there; its beginning */
+        struct buf raw;       /* standard error, not yet divided */
+        struct buf words;     /* what others than our script said there; its beginning */
+        uint64_t other_bytes; /* all that they said */
         /* A line of our script: its first word, and what is behind it. */
         int (*line)(void *arg, const char *word, const char *rest, struct err *err);
         /* If not NULL, gets what others say on standard error, instead of words. */

@@ -50,6 +50,13 @@ far_output_is_proven(const struct far_output *out, bool *proven, struct err *err
         return 0;
 }
 
+static bool
+never_comes(const struct far_link *link)
+{
+        return link->quiet_ms >= FAR_SETTLE_MS ||
+               (link->stall_ms > 0 && link->quiet_ms >= link->stall_ms);
+}
+
 static int
 settle(struct far_output *out, struct err *err)
 {
@@ -65,8 +72,7 @@ settle(struct far_output *out, struct err *err)
                 out->acked = true;
                 return far_link_send(&out->link, "ok\n", 3, err);
         }
-        if (!out->has_status || (out->sha != NULL && !out->has_sum) ||
-            out->link.quiet_ms < FAR_SETTLE_MS)
+        if (!out->has_status || (out->sha != NULL && !out->has_sum) || !never_comes(&out->link))
                 return 0;
         if (!out->ops->is_whole(out))
                 return out->ops->cut(out, err);

@@ -67,15 +67,16 @@ const char far_script_common[] =
     "  need tee dd\n"
     "  [ -e /proc/self/fd ] || { say need /proc; exit 96; }\n"
     "}\n"
-    /* What we send, to stdout: a line with a length, so many bytes, ...; "0" is the end. */
+    /* What we send, to stdout: a line with a length, so many bytes, ...; "0" is the end.
+     * How many there were is in _mkn. */
     "frames() {\n"
-    "  _mke=0; exec 8>&1\n"
+    "  _mke=0 _mkn=0; exec 8>&1\n"
     "  while IFS= read -r $_mkT _mkl <&5; do\n"
     "    case $_mkl in\n"
     "    '') say alive;;\n"
     "    0) return $_mke;;\n"
     "    *[!0-9]*) return 1;;\n"
-    "    *) _mkc=$(dd bs=\"$_mkl\" count=1 iflag=fullblock <&5 2>&1 >&8) || {\n"
+    "    *) _mkn=$((_mkn + 1)); _mkc=$(dd bs=\"$_mkl\" count=1 iflag=fullblock <&5 2>&1 >&8) || {\n"
     "      _mke=1; printf '%s\\n' \"$_mkc\" >&4; exec 8>/dev/null; };;\n"
     "    esac\n"
     "  done\n"

@@ -10,7 +10,10 @@
  * follow.  tar follows links everywhere or nowhere: where only files are named,
  * everywhere is right; a link to a directory is followed by "/." behind it.
  *
- * Says: total KIB; tar STATUS; sum HEX; refuse WHY; name WHY INDEX.
+ * What tar wrote is counted by the kernel: children that were waited for are counted as
+ * the shell's own.  Some systems have no such file.
+ *
+ * Says: total KIB; wrote BEFORE BEHIND (bytes); tar STATUS; sum HEX; refuse WHY; name WHY INDEX.
  */
 const char far_script_tar_out[] =
     "proof=$1 follow=$2 total=$3 root=$4; shift 4\n"
@@ -22,6 +25,7 @@ const char far_script_tar_out[] =
     "watch & _mkW=$!\n"
     "h= dirs= links= i=0\n"
     "no() { say name $1 $i; exit 98; }\n"
+    "count() { bytes=; while read -r a b; do case $a in wchar:) bytes=$b;; esac; done; }\n"
     "for n; do\n"
     "  p= r=$n\n"
     "  [ $follow = 1 ] || while :; do case $r in\n"
@@ -43,8 +47,11 @@ const char far_script_tar_out[] =
     "  say total $sum\n"
     "fi\n"
     "if [ $proof = structure ]; then\n"
-    "  tar -c $h -f - -- \"$@\" >&3 5<&-\n"
-    "  say tar $?\n"
+    "  { count </proc/$$/io; } 2>/dev/null; before=$bytes\n"
+    "  tar -c $h -f - -- \"$@\" >&3 5<&-; r=$?\n"
+    "  { count </proc/$$/io; } 2>/dev/null\n"
+    "  [ -z \"$before\" ] || say wrote $before $bytes\n"
+    "  say tar $r\n"
     "else\n"
     "  sum=$(trap : TERM\n"
     "    { trap : TERM; { trap : TERM; tar -c $h -f - -- \"$@\" 3>&- 5<&- 6>&-; say tar $?; } |\n"
@@ -62,7 +69,7 @@ const char far_script_tar_out[] =
  * owner is who extracts.  Behind the frames comes a line: "setid" when there were
  * such bits (or sticky ones), which nobody is to get with an owner that is not the stored one.
  *
- * Says: ready; tar STATUS; sum HEX; end (all frames came); bits STATUS; own STATUS; done (synced); refuse WHY.
+ * Says: ready; tar STATUS; sum HEX; end FRAMES (all came); bits STATUS; own STATUS; done (synced); refuse WHY.
  */
 const char far_script_tar_in[] =
     "proof=$1 owner=$2 root=$3\n"
@@ -74,7 +81,7 @@ const char far_script_tar_in[] =
     "cd \"$root\" 2>/dev/null || { say refuse denied; exit 98; }\n"
     "was=$(stat -c '%a %u:%g' .)\n"
     "say ready\n"
-    "take() { frames && say end; }\n"
+    "take() { frames && say end $_mkn; }\n"
     "put() {\n"
     "  trap : TERM\n"
     "  tar -x -p -o -k -f - 3>&- 5<&-; r=$?\n"

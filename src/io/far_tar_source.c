@@ -1,6 +1,7 @@
 /*
  * A directory at the far end as a tar: whole when it has its end blocks.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ struct far_tar {
         char **names;
         _Atomic uint64_t *total;
         int tar_status;
+        uint64_t wrote; /* bytes, by tar and all that it ran; 0: it was not told */
 };
 
 static int
@@ -82,6 +84,12 @@ on_line(void *arg, const char *word, const char *rest, struct err *err)
                 return far_link_refused(rest, it->out.path, err);
         if (strcmp(word, "name") == 0)
                 return fail_name(it, rest, err);
+        if (strcmp(word, "wrote") == 0) {
+                char *behind;
+                uint64_t before = strtoull(rest, &behind, 10);
+                it->wrote = strtoull(behind, NULL, 10) - before;
+                return 0;
+        }
         if (strcmp(word, "tar") != 0)
                 return 0;
         it->out.has_status = true;
@@ -95,16 +103,48 @@ take(struct far_output *out, const void *data, size_t len, struct err *err)
         return tar_scan_push(((struct far_tar *)out)->scan, data, len, err);
 }
 
+/* Is it as much as tar wrote?  What it said on the other channel was written, too. */
+static bool
+is_all(const struct far_tar *it)
+{
+        return it->wrote == 0 ||
+               (it->out.came <= it->wrote && it->out.came + it->out.link.other_bytes >= it->wrote);
+}
+
+static int
+not_all(const struct far_tar *it, struct err *err)
+{
+        return err_set(err, ERR_CORRUPT,
+            "bytes were lost or added on the way: %" PRIu64 " were written, and %" PRIu64 " came",
+            it->wrote, it->out.came);
+}
+
+/*
+ * The end blocks are not enough: files that are lost as a whole leave no gap, and the zeros
+ * behind the end take the place of what is lost of the last file.
+ */
 static bool
 is_whole(const struct far_output *out)
 {
-        return tar_scan_is_complete(((const struct far_tar *)out)->scan);
+        const struct far_tar *it = (const struct far_tar *)out;
+
+        return tar_scan_is_complete(it->scan) && is_all(it);
+}
+
+static int
+look(struct far_output *out, struct err *err)
+{
+        const struct far_tar *it = (const struct far_tar *)out;
+
+        return it->wrote != 0 && out->came > it->wrote ? not_all(it, err) : 0;
 }
 
 static int
 cut(struct far_output *out, struct err *err)
 {
-        return tar_scan_end(((struct far_tar *)out)->scan, err);
+        const struct far_tar *it = (const struct far_tar *)out;
+
+        return tar_scan_is_complete(it->scan) ? not_all(it, err) : tar_scan_end(it->scan, err);
 }
 
 static int
@@ -112,7 +152,9 @@ at_end(struct far_output *out, struct err *err)
 {
         bool proven;
 
-        /* Zeros hide a loss behind the last name, but all tars are of whole blocks. */
+        if (!is_all((const struct far_tar *)out))
+                return not_all((const struct far_tar *)out, err);
+        /* All tars are of whole blocks. */
         if (out->came % TAR_BLOCK != 0)
                 return err_set(err, ERR_CORRUPT, "bytes were lost or added on the way");
         if (out->sha == NULL)
@@ -139,6 +181,7 @@ static const struct far_output_ops far_tar_ops = {
         .source = { "far tar", far_output_read, far_tar_free },
         .take = take,
         .is_whole = is_whole,
+        .look = look,
         .cut = cut,
         .at_end = at_end,
 };

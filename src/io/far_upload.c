@@ -38,11 +38,13 @@ on_line(void *arg, const char *word, const char *rest, struct err *err)
                 if (rest[0] == '-')
                         return far_link_failed(&it->link, it->tool, 0, err);
                 it->stored = strtoull(rest, NULL, 10);
+                it->frames_came = it->frames; /* the bytes say more */
                 it->tool_status = 0;
                 it->all_came = true;
         } else if (strcmp(word, "ready") == 0) {
                 it->ready = true;
         } else if (strcmp(word, "end") == 0) {
+                it->frames_came = strtoull(rest, NULL, 10);
                 it->all_came = true;
         } else if (strcmp(word, "done") == 0) {
                 it->done = true;
@@ -151,6 +153,7 @@ send_frames(struct far_upload *it, struct source *src, struct err *err)
                     listen(it, 0, err) < 0)
                         goto out;
                 it->sent += (uint64_t)len;
+                it->frames++;
         }
         const char *last = it->last_line != NULL ? it->last_line(it->arg) : "0\n";
         rc = far_link_send(&it->link, last, strlen(last), err);
@@ -165,6 +168,10 @@ compare(struct far_upload *it, struct err *err)
 {
         unsigned char ours[SHA256_SIZE];
 
+        if (it->frames_came != it->frames)
+                return err_set(err, ERR_CORRUPT,
+                    "%" PRIu64 " pieces were sent, and %" PRIu64 " arrived", it->frames,
+                    it->frames_came);
         if (it->stored != UINT64_MAX && it->stored != it->sent)
                 return err_set(err, ERR_CORRUPT,
                     "%" PRIu64 " bytes were sent, and %" PRIu64 " are there", it->sent, it->stored);

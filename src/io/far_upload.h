@@ -18,6 +18,7 @@ struct far_upload {
         void *arg;
         struct sha256 *sha; /* NULL: structure only */
         uint64_t sent;
+        uint64_t frames, frames_came;
         uint64_t stored; /* what it says to have; UINT64_MAX: it does not say */
         int tool_status; /* -1 until it is known */
         bool ready;

@@ -40,6 +40,28 @@ is_hit(const struct far_lies *lies, const struct far_event *event)
         return event->kind == lies->kind && seen <= lies->at && lies->at < seen + event->len;
 }
 
+/* What of the event is lost: as many bytes, of one event or of several. */
+static int
+drop(struct liar *it, struct far_event *event, struct err *err)
+{
+        struct far_lies *lies = it->lies;
+        uint64_t *seen = event->kind == FAR_OUT ? &lies->out_bytes : &lies->err_bytes;
+        uint64_t end = lies->at + (lies->count > 1 ? lies->count : 1);
+        uint64_t from = *seen > lies->at ? *seen : lies->at;
+        uint64_t to = *seen + event->len < end ? *seen + event->len : end;
+        size_t at = (size_t)(from - *seen), lost = from < to ? (size_t)(to - from) : 0;
+
+        *seen += event->len;
+        if (event->kind != lies->kind || lost == 0)
+                return 0;
+        buf_clear(&it->copy);
+        CHECK_OK(buf_add(&it->copy, event->data, event->len, err), *err);
+        memmove(it->copy.data + at, it->copy.data + at + lost, event->len - at - lost);
+        event->len -= lost;
+        event->data = (const unsigned char *)it->copy.data;
+        return 0;
+}
+
 /* The event with the fault in it; it may become shorter. */
 static int
 lie(struct liar *it, struct far_event *event, struct err *err)
@@ -50,6 +72,8 @@ lie(struct liar *it, struct far_event *event, struct err *err)
         uint64_t *seen = event->kind == FAR_OUT ? &lies->out_bytes : &lies->err_bytes;
         size_t at = hit ? (size_t)(lies->at - *seen) : 0;
 
+        if (is_data && lies->lie == LIE_DROP)
+                return drop(it, event, err);
         if (is_data)
                 *seen += event->len;
         if (!hit || lies->lie == LIE_NONE)
@@ -61,10 +85,6 @@ lie(struct liar *it, struct far_event *event, struct err *err)
         case LIE_END:
         case LIE_SILENT:
                 event->len = at;
-                break;
-        case LIE_DROP:
-                memmove(it->copy.data + at, it->copy.data + at + 1, event->len - at - 1);
-                event->len--;
                 break;
         case LIE_TWICE:
                 CHECK_OK(buf_add(&it->copy, "x", 1, err), *err);
@@ -318,25 +338,27 @@ far_test_busybox(void)
         return path;
 }
 
+/* Has /proc/PID/NAME that text in it? */
 static bool
-holds(const char *pid, const char *text)
+holds(const char *pid, const char *name, const char *text, size_t len)
 {
-        char path[300], data[8192];
-        bool found = false;
+        static char data[128 * 1024];
+        char path[300];
+        size_t got = 0;
+        ssize_t piece;
 
-        snprintf(path, sizeof(path), "/proc/%s/cmdline", pid);
+        snprintf(path, sizeof(path), "/proc/%s/%s", pid, name);
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
                 return false;
-        ssize_t got = read(fd, data, sizeof(data));
+        while ((piece = read(fd, data + got, sizeof(data) - got)) > 0)
+                got += (size_t)piece;
         close(fd);
-        if (got > 0)
-                found = memmem(data, (size_t)got, text, strlen(text)) != NULL;
-        return found;
+        return memmem(data, got, text, len) != NULL;
 }
 
 static bool
-any_holds(const char *text)
+any_holds(const char *name, const char *text, size_t len)
 {
         DIR *dir = opendir("/proc");
         bool found = false;
@@ -346,19 +368,35 @@ any_holds(const char *text)
         while (!found && (entry = readdir(dir)) != NULL) {
                 if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9' &&
                     atoi(entry->d_name) != getpid())
-                        found = holds(entry->d_name, text);
+                        found = holds(entry->d_name, name, text, len);
         }
         closedir(dir);
         return found;
 }
 
-bool
-far_test_left(const char *text)
+static bool
+left(const char *name, const char *text, size_t len)
 {
         for (int tries = 0; tries < 1000; tries++) {
-                if (!any_holds(text))
+                if (!any_holds(name, text, len))
                         return false;
                 usleep(10000);
         }
         return true;
+}
+
+bool
+far_test_left(const char *text)
+{
+        return left("cmdline", text, strlen(text));
+}
+
+bool
+far_test_left_home(const char *dir)
+{
+        char text[4096];
+
+        snprintf(text, sizeof(text), "HOME=%s", dir);
+        /* With its NUL: nobody whose HOME only begins so. */
+        return left("environ", text, strlen(text) + 1);
 }

@@ -14,7 +14,7 @@ enum far_lie {
         LIE_NONE,
         LIE_CUT,        /* the connection ends behind a byte: ERR_TRUNCATED */
         LIE_END,        /* the same, and says that the command ended with status 0 */
-        LIE_DROP,       /* a byte is lost */
+        LIE_DROP,       /* bytes are lost */
         LIE_TWICE,      /* a byte comes twice */
         LIE_FLIP,       /* a byte is another */
         LIE_SILENT,     /* nothing more comes */
@@ -29,6 +29,7 @@ struct far_lies {
         enum far_lie lie;
         enum far_kind kind; /* of which output the byte is */
         uint64_t at;        /* which byte */
+        size_t count;       /* how many are lost; 0: one */
         uint64_t out_bytes; /* seen so far */
         uint64_t err_bytes;
         uint64_t in_bytes;
@@ -49,5 +50,8 @@ const char *const *far_test_shells(void);
 
 /* far_test_left: are processes left whose command line holds text?  Waits a moment for them. */
 bool far_test_left(const char *text);
+
+/* far_test_left_home: are processes left whose HOME is dir?  Waits a moment for them. */
+bool far_test_left_home(const char *dir);
 
 #endif

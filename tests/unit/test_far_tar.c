@@ -329,6 +329,73 @@ TEST(lost_and_doubled_bytes_are_found)
         }
 }
 
+/*
+ * What leaves no gap: files as a whole, and blocks of the last file, in whose place come
+ * the zeros behind the end.
+ */
+TEST(blocks_and_files_that_are_lost_are_found)
+{
+        static const struct {
+                const char *tree;
+                uint64_t at;
+                size_t count;
+        } losses[] = {
+                { "for n in $(seq 100); do echo $n >$n; done", 512 + 3 * 1024, 1024 },
+                { "for n in $(seq 100); do echo $n >$n; done", 512 + 3 * 1024, 4096 },
+                { "dd if=/dev/urandom of=f bs=1024 count=20 2>/dev/null", 4096, 512 },
+                { "dd if=/dev/urandom of=f bs=1024 count=20 2>/dev/null", 4096, 4096 },
+        };
+        struct far_tar_opts opts = { .root = test_path("small"), .stall_ms = 1500 };
+
+        for (const char *const *name = far_test_shells(); *name != NULL; name++) {
+                bool is_busybox = strncmp(*name, "busybox", 7) == 0;
+                const char *path = is_busybox ? far_test_busybox() : NULL;
+                for (size_t idx = 0; idx < sizeof(losses) / sizeof(*losses); idx++) {
+                        struct far_lies lies = { .lie = LIE_DROP,
+                                .kind = FAR_OUT,
+                                .at = losses[idx].at,
+                                .count = losses[idx].count };
+                        struct far_host *host = far_test_host(*name, path, &lies);
+                        struct buf tar;
+                        struct err err;
+                        sh("cd %s && rm -rf small && mkdir small && cd small && %s", test_dir(),
+                            losses[idx].tree);
+                        CHECK(fetch(host, &opts, &tar, &err) < 0);
+                        CHECK(err.code == ERR_CORRUPT || err.code == ERR_TRUNCATED);
+                        buf_free(&tar);
+                        far_host_unref(host);
+                }
+        }
+}
+
+/* A tar of ours in front of theirs, which says what a real one would. */
+static struct far_host *
+host_with_tar(const char *script)
+{
+        char path[1024];
+        const char *bin = test_path("bin");
+
+        sh("mkdir -p %s && printf '%%s\\n' '#!/bin/sh' '%s' >%s/tar && chmod 755 %s/tar", bin,
+            script, bin, bin);
+        snprintf(path, sizeof(path), "%s:/usr/bin:/bin", bin);
+        return far_test_host("/bin/dash", path, NULL);
+}
+
+/* It writes to the other channel, too. */
+TEST(words_of_tar_are_no_loss)
+{
+        struct far_tar_opts opts = { .root = test_path("small"), .stall_ms = STALL_MS };
+        struct far_host *host =
+            host_with_tar("echo tar: a warning >&2; /bin/tar \"$@\"; echo done >&2; exit 0");
+        struct buf tar;
+        struct err err;
+
+        make_small();
+        CHECK_OK(fetch(host, &opts, &tar, &err), err);
+        buf_free(&tar);
+        far_host_unref(host);
+}
+
 TEST(what_comes_in_another_order_is_the_same)
 {
         make_small();
@@ -418,19 +485,6 @@ TEST(what_tar_extract_refuses_never_leaves)
                 buf_free(&tar);
         }
         far_host_unref(host);
-}
-
-/* A tar of ours in front of theirs, which says what a real one would. */
-static struct far_host *
-host_with_tar(const char *script)
-{
-        char path[1024];
-        const char *bin = test_path("bin");
-
-        sh("mkdir -p %s && printf '%%s\\n' '#!/bin/sh' '%s' >%s/tar && chmod 755 %s/tar", bin,
-            script, bin, bin);
-        snprintf(path, sizeof(path), "%s:/usr/bin:/bin", bin);
-        return far_test_host("/bin/dash", path, NULL);
 }
 
 TEST(the_words_of_tar_are_told)
