@@ -1,5 +1,6 @@
 /*
- * Who a client says that it is, request by request; what is sent is in test_kube_connect.
+ * Who a client says that it is, request by request; what is sent is in
+ * tests/lua/kube_native.lua and tests/integration/kube_access.sh.
  */
 #include <stdint.h>
 

@@ -3,72 +3,22 @@
  * (tests/servers/kube_api.c).
  */
 #include "../../src/kube/kube_connect.h"
-#include "harness/http_test.h"
-#include "harness/kube_test.h"
+#include "harness/kube_pod_test.h"
 #include "harness/ws_test.h"
 #include "moonkeep/buf.h"
 #include "moonkeep/far_stream.h"
-#include "moonkeep/kube.h"
 
-static struct kube_client *client;
-static struct far_host *box;
 static struct far *far;
 static struct buf out, err_out;
 
-/* The pod is ready a moment after the server. */
-static void
-wait_for_box(void)
-{
-        bool ready = false;
-
-        for (int tries = 0; tries < 500 && !ready; tries++) {
-                struct http_request request = {
-                        .method = mem_strdup("GET", NULL), .answer_max = 65536, .stall_ms = 20000
-                };
-                struct http_answer answer;
-                struct err err;
-                CHECK_OK(kube_client_prepare(
-                             client, "/api/v1/namespaces/default/pods/box", &request, NULL, &err),
-                    err);
-                CHECK_OK(http_call(&request, NULL, &answer, &err), err);
-                ready = strstr(answer.body.data, "\"Running\"") != NULL;
-                http_answer_clear(&answer);
-                if (!ready)
-                        usleep(5000);
-        }
-        CHECK(ready);
-}
-
-/* A server with the pod default/box; faults and protocols may be NULL. */
+/* A server with the pod; faults and protocols may be NULL. */
 static void
 start_api(const char *faults, const char *protocols)
 {
-        const char *argv[16] = { NULL, "--time", "120", "--root", test_dir(), "--objects",
-                test_path("objects"), "--faults", test_path("faults"), "--log", test_path("log"),
-                "--protocols", protocols != NULL ? protocols : "both" };
-        struct kube_client_opts opts = { .kubeconfig = test_path("conf") };
-        char server[64];
-        struct err err;
-
-        clean_environment();
         kube_connect_pause(1);
-        write_file("objects",
-            "{\"start_ms\":1,\"objects\":[{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{"
-            "\"name\":\"box\",\"namespace\":\"default\"},\"spec\":{\"containers\":[{\"name\":"
-            "\"main\",\"image\":\"x\"}]}}],"
-            "\"deny\":[{\"verb\":\"*\",\"resource\":\"pods\",\"subresource\":\"exec\","
-            "\"namespace\":\"locked\"}]}");
-        write_file("faults", faults != NULL ? faults : "");
-        server_port = launch("kube_api", argv, &server_pid);
-        snprintf(server, sizeof(server), "\"server\":\"http://127.0.0.1:%d\"", server_port);
-        write_file("conf", one_config(server, A_TOKEN));
-        client = kube_client_open(&opts, &err);
-        CHECK_PTR(client, err);
-        box = kube_pod_host(client, "default", "box", NULL, &err);
-        CHECK_PTR(box, err);
+        start_box(faults, protocols);
         buf_init(&out, 16 * 1024 * 1024);
         buf_init(&err_out, 16 * 1024 * 1024);
-        wait_for_box();
 }
 
 static void
@@ -76,13 +26,9 @@ end_api(void)
 {
         far_free(far);
         far = NULL;
-        far_host_unref(box);
-        kube_client_unref(client);
         buf_free(&out);
         buf_free(&err_out);
-        /* It ends what runs in its pods. */
-        CHECK(kill(server_pid, SIGTERM) == 0);
-        CHECK(waitpid(server_pid, NULL, 0) == server_pid);
+        stop_box();
 }
 
 static void
@@ -366,9 +312,7 @@ TEST(nothing_but_a_whole_status_on_its_channel_ends_well)
                 { { { 0x82, "\3{\"status\":\"Failure\",\"code\":0}" } }, ERR_PROCESS },
         };
         const char *const argv[] = { "true", NULL };
-        struct kube_client_opts opts = { .kubeconfig = test_path("conf") };
         struct far_event event;
-        char server[64];
         struct err err;
 
         clean_environment();
@@ -382,12 +326,7 @@ TEST(nothing_but_a_whole_status_on_its_channel_ends_well)
                 if (idx % 2 != 0)
                         CHECK(buf_add(&frames, "\x88\x02\x03\xe8", 4, NULL) == 0);
                 ws_serve(play_frames, &frames, 1);
-                snprintf(server, sizeof(server), "\"server\":\"http://127.0.0.1:%d\"", ws_port);
-                write_file("conf", one_config(server, A_TOKEN));
-                client = kube_client_open(&opts, &err);
-                CHECK_PTR(client, err);
-                box = kube_pod_host(client, "default", "box", NULL, &err);
-                CHECK_PTR(box, err);
+                open_box_at(ws_port);
                 far = far_open(box, argv, NULL, &err);
                 CHECK_PTR(far, err);
                 err_init(&err);
@@ -400,8 +339,7 @@ TEST(nothing_but_a_whole_status_on_its_channel_ends_well)
                 CHECK((event.kind == FAR_ENDED) == (cases[idx / 2].code == ERR_NONE));
                 far_free(far);
                 far = NULL;
-                far_host_unref(box);
-                kube_client_unref(client);
+                close_box();
                 ws_served();
                 buf_free(&frames);
         }
@@ -575,11 +513,22 @@ TEST(a_refused_upgrade_says_why)
                 enum err_code code;
                 bool retryable;
         } cases[] = {
+                { "status 400 BadRequest", ERR_HTTP, false },
                 { "status 401 Unauthorized", ERR_CREDENTIALS, false },
+                { "status 403 Forbidden", ERR_PERMISSION, false },
+                { "status 404 NotFound", ERR_NOT_FOUND, false },
+                { "status 409 Conflict", ERR_CHANGED, false },
+                { "status 410 Expired", ERR_CHANGED, false },
                 { "status 429 TooManyRequests", ERR_HTTP, true },
                 { "status 500 InternalError", ERR_HTTP, true },
                 { "status 503 -", ERR_HTTP, true },
+                { "status 504 Timeout", ERR_HTTP, true },
                 { "redirect http://127.0.0.1:1/", ERR_HTTP, false },
+                { "status 301 - Location: /moved", ERR_HTTP, false },
+                { "status 302 - Location: /moved", ERR_HTTP, false },
+                { "status 308 - Location: /moved", ERR_HTTP, false },
+                { "garbage 200", ERR_HTTP, false },
+                { "garbage 500", ERR_HTTP, true },
                 { "upgrade wrong-accept", ERR_PROTOCOL, false },
                 { "upgrade no-protocol", ERR_PROTOCOL, false },
                 { "upgrade v9.channel.k8s.io", ERR_PROTOCOL, false },
@@ -596,6 +545,10 @@ TEST(a_refused_upgrade_says_why)
                     far == NULL, err, cases[idx].code, "cannot run \"true\" in pod default/box: ");
                 CHECK_INT(err.retryable, cases[idx].retryable);
                 check_not_shown(&err);
+                /* Who we are is for this server: no other place is asked. */
+                char *log = read_text(test_path("log"));
+                CHECK(strstr(log, "/moved") == NULL);
+                free(log);
                 end_api();
         }
 }
