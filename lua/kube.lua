@@ -27,18 +27,20 @@ Cluster.__index = Cluster
 --- Open a cluster: nothing is connected yet.  Raises "credentials", "not_found" (the
 --- context), "invalid", "unsupported".
 --- @param given? table kubeconfig (a path; default: $KUBECONFIG, ~/.kube/config, the service
----   account of the pod that this runs in), context, namespace
+---   account of the pod that this runs in), context, namespace, waiting = function(text) that is
+---   called when the server has been away or busy for a second
 function kube.open(given)
-  local opts = options.check("kube.open", given, { kubeconfig = "string", context = "string", namespace = "string" })
+  local opts = options.check("kube.open", given, { kubeconfig = "string", context = "string",
+    namespace = "string", waiting = "function" })
   local native = require "_kube"
   return kube.over(native.open { kubeconfig = opts.kubeconfig, context = opts.context }, native.check,
-    { namespace = opts.namespace })
+    { namespace = opts.namespace, waiting = opts.waiting })
 end
 
 --- A cluster over a client: something with the functions info, request and follow.
 --- @param native table as _kube.open returns
 --- @param check function(what, answer) raises what an answer other than 2xx says
---- @param given? table namespace, pace = {first_ms, longest_ms, limit_ms} of repeated requests
+--- @param given? table namespace, waiting (of kube.open), pace = {first_ms, longest_ms, limit_ms} of repeated requests
 function kube.over(native, check, given)
   return setmetatable(client.new(native, check, given), Cluster)
 end

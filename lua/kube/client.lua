@@ -18,6 +18,9 @@ local ROOM = 10
 
 local STALL_MS = 60000
 
+--- After this many tries, about a second, the operator learns what is waited for.
+local TOLD_AT = 4
+
 local TYPES = {
   json = "application/json",
   apply = "application/apply-patch+yaml",
@@ -29,12 +32,12 @@ local TYPES = {
 --- A cluster, as yet without methods.
 --- @param native table client of _kube.open
 --- @param check function _kube.check
---- @param options? table namespace, pace (of kube.retry)
+--- @param options? table namespace, pace (of kube.retry), waiting (of kube.open)
 function client.new(native, check, options)
   local about = native:info()
   return { native = native, check = check, about = about, gate = gate.of(about.server, ROOM),
     namespace = options and options.namespace or about.namespace,
-    pace = options and options.pace or retry.PACE }
+    pace = options and options.pace or retry.PACE, waiting = options and options.waiting }
 end
 
 --- What is asked, with where: `cannot get pod "x" in namespace "y" (context "z")`.
@@ -121,6 +124,15 @@ local function transmit(cluster, request, repeats)
   }
 end
 
+--- Tell, once until the server answers again, that and why it is waited for.
+local function tell_wait(cluster, pauses, why)
+  if cluster.waiting and not cluster.is_away and pauses.tries == TOLD_AT then
+    cluster.is_away = true
+    cluster.waiting(("the API server of context \"%s\" is asked again for up to %d s: %s"):format(
+      cluster.about.context, cluster.pace.limit_ms // 1000, why))
+  end
+end
+
 --- Send a request, again where that is safe; an answer of any status is returned.
 --- @param request table method, path, query, body (a table: as JSON), type, accept, headers,
 ---   answer_max; what = "get pod \"x\" in namespace \"y\""; repeats = may be done twice
@@ -137,6 +149,7 @@ function client.send(cluster, request)
     local e = not ok and answer or nil
     if not retry.makes_sense(ok and answer or nil, e, repeats) then
       if ok then
+        cluster.is_away = nil
         return answer
       end
       error(failure.prefix(e, client.what(cluster, request)), 0)
@@ -148,6 +161,7 @@ function client.send(cluster, request)
       end
       error(failure.prefix(e, ("%s, tried %d times"):format(client.what(cluster, request), pauses.tries)), 0)
     end
+    tell_wait(cluster, pauses, ok and ("it answers %d"):format(answer.status) or e.message)
     task.sleep(ms)
   end
 end

@@ -33,7 +33,7 @@ local function enter(self, paths)
   local current = self.place:enter()
   if current.via == "helper" then
     for _, path in ipairs(paths) do
-      blueprint.check_path(self.place.memory.blueprint, path)
+      blueprint.check_path(self.place.memory.blueprint, path, current.stuck)
     end
   end
   return current

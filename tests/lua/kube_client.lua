@@ -51,6 +51,29 @@ test["what says no is not asked again"] = function(t)
   played()
 end
 
+test["whoever waits for a server is told so, once until it answers again"] = function(t)
+  local away = {}
+  for try = 1, 6 do
+    away[try] = { "GET " .. POD, error = refused() }
+  end
+  local all = { table.unpack(away) }
+  all[7] = { "GET " .. POD, body = script.pod "x" }
+  table.move(away, 1, 6, 8, all)
+  all[14] = { "GET " .. POD, body = script.pod "x" }
+  local cluster, played = script.open(all)
+  local said = {}
+  cluster.waiting = function(text)
+    said[#said + 1] = text
+  end
+  cluster:get("pod", "x")
+  t.equal(#said, 1)
+  t.contains(said[1], "the API server of context \"script\" is asked again for up to ")
+  t.contains(said[1], "cannot connect to 127.0.0.1:6443: Connection refused")
+  cluster:get("pod", "x")
+  t.equal(#said, 2)
+  played()
+end
+
 test["a change is tried again only where nothing was done"] = function(t)
   local patch = "PATCH " .. POD
   local cluster, played = script.open { step(patch, BUSY), { patch, error = refused() },

@@ -69,7 +69,7 @@ test["a pod's state says why it is not ready"] = function(t)
     "running, not ready: containers with unready status: [c]")
   t.equal(choose.state(pod("x", { status = waiting("CrashLoopBackOff", "back-off 5m0s",
     { restartCount = 7, lastState = { terminated = { exitCode = 2 } } }) })),
-    "pending, not ready: CrashLoopBackOff (it ended with status 2 7 times)")
+    "pending, not ready: CrashLoopBackOff (restarted 7 times, it ended with status 2)")
   t.equal(choose.state(pod("x", { status = { phase = "Pending", conditions = {
     { type = "PodScheduled", status = "False", reason = "Unschedulable", message = "0/1 nodes" } } } })),
     "pending, not ready: Unschedulable (0/1 nodes)")

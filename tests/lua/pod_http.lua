@@ -91,8 +91,14 @@ test["a server that does not listen is a network error"] = function(t)
       t.check(e.message:find("refused", 1, true) or e.message:find("EOF", 1, true)
         or e.message:find("not found", 1, true), e.message)
     end
-    local client = pod_http.client(place_of(function() return nil end, false), "http://127.0.0.1:9090")
-    t.raises("network", "does not run", client.request, client, "GET", "/x")
+    local place = place_of(function() return nil end, false)
+    function place.running()
+      return nil, "not ready: CrashLoopBackOff", "h"
+    end
+    local client = pod_http.client(place, "http://127.0.0.1:9090")
+    local e = t.raises("network", TEXT .. " does not run: not ready: CrashLoopBackOff", client.request, client, "GET",
+      "/x")
+    t.equal(e.hint, "h")
   end)
 end
 
@@ -116,6 +122,24 @@ test["where the proxy is not allowed the next way is taken, and kept"] = functio
     place.pod.uid = "u2"
     client:request("GET", "/x")
     t.equal(asked, 2)
+  end)
+end
+
+test["who may look through the proxy but not change takes another way for changes"] = function(t)
+  local place = place_of(function(request)
+    return request.method == "GET" and { status = 200, headers = {}, body = "{}" }
+      or status(403, "pods \"web-0\" is forbidden: cannot create resource \"pods/proxy\"", "Forbidden")
+  end)
+  local sent = {}
+  with_forward(function(request)
+    sent[#sent + 1] = request.method
+    return { status = 200, headers = {}, body = "{}" }
+  end, function()
+    local client = pod_http.client(place, "http://127.0.0.1:9090")
+    client:request("GET", "/x")
+    t.equal(client:request("POST", "/x", { why = "y" }).status, 200)
+    t.equal(sent, { "POST" })
+    t.contains(place.said[2], "goes by port-forward (pods \"web-0\" is forbidden")
   end)
 end
 

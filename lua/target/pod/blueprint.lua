@@ -155,7 +155,8 @@ end
 --- Raise "unsupported" for a path that a helper pod does not see as the container does.
 --- A directory above a volume is fine.
 --- @param path string absolute
-function blueprint.check_path(plan, path)
+--- @param stuck? boolean the container itself does not run, whatever is in it
+function blueprint.check_path(plan, path, stuck)
   local best, kind = "", nil
   for _, mount in ipairs(plan.mounts) do
     if below(path, mount.mountPath) and #mount.mountPath > #best then
@@ -175,7 +176,8 @@ function blueprint.check_path(plan, path)
   if kind then
     failure.raise("unsupported", ("\"%s\" lies in %s of pod %s/%s, which a helper pod does not see")
       :format(path, kind, plan.namespace, plan.pod),
-      { hint = "a helper pod acts on the volumes only: give the container an image with a shell to reach the rest" })
+      { hint = "a helper pod acts on the volumes only: " .. (stuck and "to reach the rest the container has to run"
+        or "give the container an image with a shell to reach the rest") })
   end
 end
 

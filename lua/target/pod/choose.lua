@@ -11,7 +11,8 @@ local STUCK = { CrashLoopBackOff = true, ImagePullBackOff = true, ErrImagePull =
   InvalidImageName = true, CreateContainerConfigError = true, CreateContainerError = true,
   RunContainerError = true, StartError = true, RegistryUnavailable = true, ImageInspectError = true }
 
-local function status_of(pod, container)
+--- The status of a container, or nil.
+function choose.status(pod, container)
   for _, field in ipairs { "containerStatuses", "initContainerStatuses" } do
     for _, status in ipairs(pod.status and pod.status[field] or {}) do
       if status.name == container then
@@ -24,7 +25,7 @@ end
 
 --- Does the container run?
 function choose.runs(pod, container)
-  local status = status_of(pod, container)
+  local status = choose.status(pod, container)
   return status ~= nil and status.state ~= nil and status.state.running ~= nil
 end
 
@@ -53,7 +54,8 @@ local function trouble(status)
   if state.waiting and state.waiting.reason == "CrashLoopBackOff" and status.lastState
     and status.lastState.terminated then
     local last = status.lastState.terminated
-    text = ("it ended with status %s %s times"):format(tostring(last.exitCode), tostring(status.restartCount))
+    text = ("restarted %s times, it ended with status %s"):format(tostring(status.restartCount),
+      tostring(last.exitCode))
   end
   return cause.reason or (state.terminated and "ended" or "waiting"), text
 end
@@ -61,7 +63,7 @@ end
 --- Will the container not come to run without somebody's help?
 --- @return boolean, string|nil reason, string|nil message
 function choose.is_stuck(pod, container)
-  local status = status_of(pod, container)
+  local status = choose.status(pod, container)
   local reason, message = trouble(status)
   local phase = pod.status and pod.status.phase
   if phase == "Failed" or phase == "Succeeded" then
@@ -87,7 +89,9 @@ function choose.state(pod)
   for _, container in ipairs((pod.spec or {}).containers or {}) do
     local _, reason, message = choose.is_stuck(pod, container.name)
     if reason then
-      return ("%s, not ready: %s%s"):format(phase, reason, message and " (" .. message:sub(1, 200) .. ")" or "")
+      -- The phase of a pod whose container keeps ending is "Running".
+      return ("%snot ready: %s%s"):format(phase ~= "running" and phase .. ", " or "", reason,
+        message and " (" .. message:sub(1, 200) .. ")" or "")
     end
   end
   for _, condition in ipairs(status.conditions or {}) do

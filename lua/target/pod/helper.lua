@@ -26,6 +26,9 @@ local DEADLINE_S = 24 * 3600
 --- How long it may take to be scheduled, to have its volumes, and to start.
 local START_MS = 180000
 
+--- How long is waited without a word.
+local SILENT_MS = 10000
+
 --- Ends when there was no other process for 20 times 30 s.
 local IDLE = [[
 trap 'exit 0' TERM INT
@@ -175,8 +178,11 @@ local function last_warning(cluster, pod)
   return said
 end
 
-local function wait_running(cluster, made, image)
-  local ends, why = clock.mono() + START_MS, nil
+--- Where a helper cannot be placed: it goes where the pod's volumes are.
+local PLACED = "it has to run where the pod's volumes are: look at the nodes, and at the quotas of the namespace"
+
+local function wait_running(cluster, made, image, tell)
+  local began, why = clock.mono(), nil
   while true do
     local pod = cluster:get("pod", made.metadata.name, { namespace = made.metadata.namespace })
     if pod == nil or pod.metadata.deletionTimestamp then
@@ -186,9 +192,13 @@ local function wait_running(cluster, made, image)
       return pod
     end
     why = check_start(pod, image) or why
-    if clock.mono() >= ends then
+    local waited = clock.mono() - began
+    if waited >= SILENT_MS and tell then
+      tell(("waiting for the helper pod %s: %s"):format(made.metadata.name, why or choose.state(pod)))
+    end
+    if waited >= START_MS then
       failure.raise("timeout", ("waited %d s for the helper pod %s: %s"):format(START_MS // 1000,
-        made.metadata.name, last_warning(cluster, pod) or why or choose.state(pod)))
+        made.metadata.name, last_warning(cluster, pod) or why or choose.state(pod)), { hint = PLACED })
     end
     task.sleep(250)
   end
@@ -218,11 +228,12 @@ end
 
 --- Start a helper.
 --- @param manifest table of helper.manifest
+--- @param tell? function(text) is told what is waited for
 --- @return table the pod, running
-function helper.start(cluster, manifest)
+function helper.start(cluster, manifest, tell)
   local meta = manifest.metadata
   local made = cluster:create(manifest)
-  local ok, pod = pcall(wait_running, cluster, made, manifest.spec.containers[1].image)
+  local ok, pod = pcall(wait_running, cluster, made, manifest.spec.containers[1].image, tell)
   if not ok then
     task.shielded(5000, pcall, helper.remove, cluster, meta.namespace, meta.name, "it does not run")
     error(pod, 0)

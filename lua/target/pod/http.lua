@@ -22,9 +22,9 @@ local PORTS = { http = 80, https = 443 }
 local Route = {}
 Route.__index = Route
 
-local function nothing_listens(self, why)
-  failure.raise("network", ("cannot connect to %s:%d: %s"):format(self.host, self.port, why),
-    { retryable = true })
+local function nothing_listens(self, why, hint)
+  failure.raise("network", ("cannot connect to %s:%d: %s does not run: %s"):format(self.host, self.port,
+    self.place.where.text, why), { retryable = true, hint = hint })
 end
 
 local function by_proxy(self, request, pod)
@@ -115,10 +115,10 @@ local function try(self, way, request, pod)
   return nil, e.message, e
 end
 
---- The pod, or nil and why where that is known.  Neither a cluster that does not answer nor an address of nothing is a
---- server that does not run.
+--- The pod; or nil, why it does not run, and a hint.  Neither a cluster that does not answer
+--- nor an address of nothing is a server that does not run.
 local function find_pod(self)
-  local ok, pod, why = pcall(self.place.running, self.place)
+  local ok, pod, why, hint = pcall(self.place.running, self.place)
   if not ok then
     local e = failure.of(pod)
     if e.code == "not_found" then
@@ -132,22 +132,23 @@ local function find_pod(self)
       or "cluster and user are those of KUBECONFIG, or of the service account in a pod"
     error(e, 0)
   end
-  return pod, why
+  return pod, why, hint
 end
 
 function Route:send(request)
-  local pod, absent = find_pod(self)
+  local pod, missing, hint = find_pod(self)
   if pod == nil then
-    nothing_listens(self, ("%s does not run%s"):format(self.place.where.text, absent and ": " .. absent or ""))
+    nothing_listens(self, missing, hint)
   elseif pod.uid ~= self.uid then
     self.uid, self.way = pod.uid, nil
   end
   if self.way then
-    local answer, why, e = try(self, self.way, request, pod)
-    if answer then
-      return answer
+    local answer, _, e = try(self, self.way, request, pod)
+    if answer or e then
+      return answer or error(e, 0)
     end
-    error(e or failure.new("network", ("%s does not get through any more: %s"):format(self.way.name, why)), 0)
+    -- Closed to this request, which was not sent on: who may look may perhaps not change.
+    self.way = nil
   end
   local reasons, first = {}, nil
   for _, way in ipairs(WAYS) do

@@ -4,6 +4,7 @@
 --- What was seen of the pod is remembered, also in the run's journal: a workload
 --- that was scaled to 0 by this run has no pod to look at any more.
 
+local absent = require "target.pod.absent"
 local blueprint = require "target.pod.blueprint"
 local choose = require "target.pod.choose"
 local clock = require "clock"
@@ -30,6 +31,9 @@ local COMING_MS = 120000
 --- The same once the run was cancelled: it must end soon.
 local CANCELLED_MS = 10000
 
+--- How long is waited without a word.
+local SILENT_MS = 5000
+
 local Place = {}
 Place.__index = Place
 
@@ -46,12 +50,31 @@ function Place:attach(session)
   self.memory.shells = self.memory.shells or {}
 end
 
+local function say(self, kind, text, ...)
+  if self.session then
+    self.session:tell(kind, text:format(...))
+  end
+end
+
 --- The cluster; opened when it is first needed.
 function Place:cluster()
   if self._cluster == nil then
-    self._cluster = kube.open { context = self.where.context, namespace = self.where.namespace }
+    self._cluster = kube.open { context = self.where.context, namespace = self.where.namespace,
+      waiting = function(text)
+        say(self, "say", "%s", text)
+      end }
   end
   return self._cluster
+end
+
+--- The words of kubectl for this cluster.
+local function kubectl(self, ...)
+  local info = self:cluster():info()
+  local argv = { "kubectl", "-n", self.where.namespace }
+  if info.context ~= "in-cluster" then
+    argv = { "kubectl", "--context", info.context, "-n", self.where.namespace }
+  end
+  return table.move({ ... }, 1, select("#", ...), #argv + 1, argv)
 end
 
 --- Keep what is remembered, where a run has a journal.
@@ -59,12 +82,6 @@ function Place:remember(name, value)
   self.memory[name] = value
   if self.session then
     self.session:remember(self.memory)
-  end
-end
-
-local function say(self, kind, text, ...)
-  if self.session then
-    self.session:tell(kind, text:format(...))
   end
 end
 
@@ -89,19 +106,14 @@ local function note_pod(self, pod, owner)
   return container
 end
 
-local function missing(self, why)
-  local info = self:cluster():info()
-  failure.raise("not_found", ("there is no pod for %s: %s"):format(self.where.text, why),
-    { hint = ("this is the cluster of context \"%s\" (%s); is it the right one?"):format(info.context, info.server) })
-end
-
 --- Nothing is there: what a helper is to be like.
 local function note_absent(self, workload, ordinal)
   local known = self.memory.blueprint
   if known and (workload == nil or (known.owner and known.owner.uid == workload.metadata.uid)) then
     return
   elseif workload == nil then
-    missing(self, "nor a workload that it would be of")
+    absent.raise(self:cluster(), self.where, "pod", ("there is no pod for %s, nor a workload that would make one")
+      :format(self.where.text))
   end
   local template = workload.spec.template
   local container = choose.container(template, self.where.container, ("%s %s"):format(workload.kind,
@@ -144,6 +156,8 @@ local function settle(self)
     elseif clock.mono() >= ends or task.cancelled() and clock.mono() >= began + CANCELLED_MS then
       failure.raise("timeout", ("waited %d s for %s: %s"):format((clock.mono() - began) // 1000, self.where.text,
         pod and choose.state(pod) or "it does not come"), { hint = "kubectl describe says more" })
+    elseif clock.mono() - began >= SILENT_MS then
+      self:once("say", "waiting for %s: %s", self.where.text, pod and choose.state(pod) or "it does not come yet")
     end
     task.sleep(300)
   end
@@ -232,7 +246,9 @@ local function find_helper(self, plan, options)
   effect.change_for_result("create", ("the helper pod %s/%s"):format(plan.namespace, options.name),
     options.beside and "the pod has no shell" or "the pod is gone")
   self:remember("helper", { name = options.name, namespace = plan.namespace })
-  return helper.start(self:cluster(), manifest)
+  return helper.start(self:cluster(), manifest, function(text)
+    self:once("say", "%s", text)
+  end)
 end
 
 local function in_helper(self, pod, image)
@@ -298,6 +314,7 @@ local function enter(self)
     end
   else
     current = in_helper(self, pod, nil)
+    current.stuck = stuck
   end
   current.seen = clock.mono()
   self.current = current
@@ -358,9 +375,24 @@ function Place:vacate()
   end
 end
 
+--- What to look at where the pod does not run.
+local function look_closer(self, pod, container)
+  if pod == nil then
+    return "only a server that runs can be asked: name a pod that runs, or scale its workload up"
+  end
+  local hint = "why? " .. words.command(kubectl(self, "describe", "pod", pod.metadata.name))
+  local status = choose.status(pod, container.name)
+  if status and (status.restartCount or 0) > 0 then
+    hint = ("%s; %s"):format(hint, words.command(kubectl(self, "logs", pod.metadata.name, "-c", container.name,
+      "--previous")))
+  end
+  return hint
+end
+
 --- The pod as it is now, for HTTP: {name, uid, ips, container, image}, or nil while it does not run.
 --- @return table|nil
---- @return string|nil why it does not, where that is known
+--- @return string|nil why it does not
+--- @return string|nil what says more
 function Place:running()
   local known = self._running
   if known and clock.mono() - known.seen < FRESH_MS then
@@ -368,27 +400,19 @@ function Place:running()
   end
   self._running = nil
   guard.check_cluster(self)
-  local pod, container, _, why = look(self)
-  if pod and choose.runs(pod, container.name) then
-    self._running = { seen = clock.mono(), name = pod.metadata.name, uid = pod.metadata.uid,
-      ips = workloads.addresses(pod), container = container.name, image = image_of(pod, container) }
+  local pod, container, expected, why = look(self)
+  if pod == nil or not choose.runs(pod, container.name) then
+    return nil, pod and choose.state(pod) or why or (expected and "it does not come yet"
+      or "there is no such pod now"), look_closer(self, pod, container)
   end
-  return self._running, why
+  self._running = { seen = clock.mono(), name = pod.metadata.name, uid = pod.metadata.uid,
+    ips = workloads.addresses(pod), container = container.name, image = image_of(pod, container) }
+  return self._running
 end
 
 --- Has the container a shell?
 function Place:has_shell(pod)
   return has_shell(self, self:host(pod.name, pod.container), pod.image)
-end
-
---- The words of kubectl for this cluster.
-local function kubectl(self, ...)
-  local info = self:cluster():info()
-  local argv = { "kubectl", "-n", self.where.namespace }
-  if info.context ~= "in-cluster" then
-    argv = { "kubectl", "--context", info.context, "-n", self.where.namespace }
-  end
-  return table.move({ ... }, 1, select("#", ...), #argv + 1, argv)
 end
 
 --- What a person types to run a command in the container.
@@ -449,7 +473,8 @@ end
 function Place:release()
   self:leave()
   local made = self.memory.helper
-  if self._cluster == nil and made == nil then
+  -- Nothing was made in a cluster that was not reached, and it is not waited for once more.
+  if not self._checked and made == nil then
     return
   end
   local left, first = {}, nil

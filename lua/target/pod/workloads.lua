@@ -1,5 +1,6 @@
 --- Pods and the workloads that they are of.
 
+local absent = require "target.pod.absent"
 local choose = require "target.pod.choose"
 local failure = require "failure"
 local json = require "json"
@@ -215,7 +216,7 @@ function workloads.find(cluster, where, plan)
   end
   local workload = cluster:get(where.kind, where.name, { namespace = where.namespace })
   if workload == nil then
-    failure.raise("not_found", ("there is no %s %s in namespace %s"):format(where.kind, where.name,
+    absent.raise(cluster, where, where.kind, ("there is no %s %s in namespace %s"):format(where.kind, where.name,
       where.namespace))
   end
   local pod = choose.among(workloads.pods(cluster, workload), where,
