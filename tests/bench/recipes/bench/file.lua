@@ -7,7 +7,7 @@ return recipe {
   params = {
     target = { "target", default = "local:", help = "where the directory is" },
     dir = { "path", required = true, help = "what to copy" },
-    file = { "path", required = true, help = "where to" },
+    file = { "path", help = "where to; nowhere: the bytes are dropped" },
   },
   steps = { { "copy", "Stream the directory into the file" } },
   example = "moonkeep --dev build/bench/dev run bench.file --dir DIR --file FILE",
@@ -15,8 +15,12 @@ return recipe {
   run = function(ctx, p)
     return { bytes = ctx:step("copy", function()
       local progress = ctx:watch(stream.progress())
+      local source = p.target:tar_out(p.dir, { progress = progress })
+      if p.file == nil then
+        return stream.drain(source, progress)
+      end
       local sink <close> = stream.to_file(p.file)
-      local bytes = stream.copy(p.target:tar_out(p.dir, { progress = progress }), sink, progress)
+      local bytes = stream.copy(source, sink, progress)
       stream.commit(sink)
       return bytes
     end) }
