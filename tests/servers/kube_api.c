@@ -11,7 +11,8 @@
  * What runs in its pods is killed then.
  *
  * --log appends "METHOD TARGET STATUS" of each request to FILE; STATUS is "-" where
- * the connection is ended or stalled.  With --token, requests need it (401).
+ * the connection is ended or stalled.  With --token, requests need it (401); "@FILE" is
+ * what stands in the file at that time.
  * --protocols: which of v5.channel.k8s.io and v4.channel.k8s.io an exec speaks;
  * without a common one it is refused with 403 and an empty body, as by Kubernetes 1.20.
  *

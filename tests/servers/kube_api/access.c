@@ -1,5 +1,6 @@
 #include "servers/kube_api/access.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,14 +20,30 @@ api_access_set(const char *token, json_t *rules, bool needs_create)
         exec_needs_create = needs_create;
 }
 
+/* Is it the token, or what the file of "@FILE" holds now? */
+static bool
+is_wanted(const char *said)
+{
+        char token[4096] = "";
+
+        if (*wanted_token != '@')
+                return strcmp(said, wanted_token) == 0;
+        FILE *file = fopen(wanted_token + 1, "re");
+        if (file == NULL)
+                return false;
+        bool read = fgets(token, sizeof(token), file) != NULL;
+        fclose(file);
+        token[strcspn(token, "\n")] = '\0';
+        return read && strcmp(said, token) == 0;
+}
+
 bool
 api_is_known(struct api_conn *conn)
 {
         if (wanted_token == NULL)
                 return true;
         char *said = api_header(&conn->request, "Authorization");
-        bool known =
-            said != NULL && strncmp(said, "Bearer ", 7) == 0 && strcmp(said + 7, wanted_token) == 0;
+        bool known = said != NULL && strncmp(said, "Bearer ", 7) == 0 && is_wanted(said + 7);
         free(said);
         if (!known)
                 api_refuse(conn, api_status(401, "Unauthorized", "Unauthorized"));
