@@ -4,6 +4,7 @@
 local effect = require "effect"
 local json = require "json"
 local kube = require "kube"
+local manifest = require "kube.manifest"
 local os_ = require "_os"
 local plan = require "recipe.plan"
 local task = require "task"
@@ -123,6 +124,45 @@ test["fields are applied, patched and replaced"] = function(t)
   t.equal(cluster:replace(object).data, { only = "this" })
   t.raises("changed", "cannot replace configmap \"fields\"", cluster.replace, cluster, object)
   cluster:delete("cm", "fields")
+end
+
+--- Texts that other readers of YAML take for something else.
+local AWKWARD = { "yes", "No", "on", "true", "null", "~", "", " ", "017", "0o17", "0x1f", "0b1", "1e3", "1_000", "1.10",
+  ".5", "-.inf", ".nan", "12:30:45", "2026-11-21", "2026-11-21T02:00:00Z", "- a", "a: b", "a #b", "#c", "{}", "[a]",
+  "&a", "*a", "!a", "%a", "@a", "`a", "|", ">", "'", "\"", "\\", " lead", "trail ", "tab\there", "two\nlines",
+  "end\n", "ends\n\n\n", "\n\nbegin", "  deep\nflat\n", "blank \nend", "\r\nwindows\r\n", "\u{e4}\u{2028}\u{feff}",
+  "---\na: b\n...\n" }
+
+test["a manifest is cleaned, written, and applied again as it was"] = function(t)
+  local cluster = open()
+  local map = config_map("again", {})
+  for index, text in ipairs(AWKWARD) do
+    map.data["k" .. index] = text
+  end
+  local service = { apiVersion = "v1", kind = "Service", metadata = { name = "again" },
+    spec = { selector = { app = "again" }, ports = { { name = "http", port = 80, targetPort = 8080 } } } }
+  local account = { apiVersion = "v1", kind = "ServiceAccount", metadata = { name = "again" } }
+  local objects = { map, service, account, workload("Deployment", "again", 0) }
+  local texts = {}
+  for index, object in ipairs(objects) do
+    cluster:create(object)
+    texts[index] = manifest.dump { manifest.clean(cluster:get(object.kind, "again")) }
+    t.equal(texts[index]:find("uid", 1, true) or texts[index]:find("resourceVersion", 1, true), nil, texts[index])
+  end
+  local whole = manifest.parse(table.concat(texts))
+  t.equal(#whole, #objects)
+  t.equal(whole[1].data, map.data)
+  for _, object in ipairs(whole) do
+    local uid = cluster:get(object.kind, "again").metadata.uid
+    cluster:delete(object.kind, "again", { propagation = "foreground" })
+    cluster:wait(object.kind, "again", { gone = true, uid = uid, limit_ms = LIMIT_MS })
+  end
+  for index, object in ipairs(whole) do
+    cluster:apply(object)
+    local made = cluster:get(object.kind, "again")
+    t.equal(manifest.dump { manifest.clean(made) }, texts[index])
+    cluster:delete(object.kind, "again")
+  end
 end
 
 test["only the object that is meant is deleted"] = function(t)
