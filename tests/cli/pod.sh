@@ -133,6 +133,23 @@ failed() {
         as_before
 }
 
+# Cancelled while the workload is down: within 25 s all is as it was.
+cancelled_while_down() {
+        begin
+        "${MK[@]}" run toy.restore --target "$TARGET" --dir "$DATA" --service workload --yes --hang \
+            >"$SCRATCH/stdout" 2>"$SCRATCH/stderr" &
+        local pid=$! began status=0
+        defer kill -KILL "$pid"
+        wait_for 60 grep -qs new "$DATA/value"
+        began=$SECONDS
+        kill -TERM "$pid"
+        wait "$pid" || status=$?
+        check_equal "$status" 130
+        check test $((SECONDS - began)) -le 25
+        check_equal "$(cat "$DATA/value")" old
+        as_before
+}
+
 killed() {
         begin
         "${MK[@]}" run toy.restore --target "$TARGET" --dir "$DATA" --service workload --yes --hang \
@@ -320,6 +337,42 @@ no_such_replica() {
         as_before
 }
 
+# Each right by itself: what has to be there is named before anything is changed, and what
+# is only good to have is done without.
+each_right() {
+        local verb group resource sub
+        while read -r verb group resource sub; do
+                begin "" "\"deny\": [{\"verb\": \"$verb\", \"group\": \"${group#-}\", \"resource\": \"$resource\",
+                    \"subresource\": \"$sub\"}]"
+                echo "without $verb $resource $sub"
+                check_status 1 restore
+                check grep -qE "$verb\"? (on \")?$resource" "$SCRATCH/stderr"
+                check_equal "$(kube_asked '(PATCH|POST|DELETE)' '/apis?/[^ ]*/m/[^ ]*')" 0
+                check_equal "$(cat "$DATA/value")" old
+                check_not test -e "$DATA/.moonkeep-swap"
+                kill "$KUBE_PID"
+        done <<'END'
+get - pods
+get - pods exec
+create - pods
+delete - pods
+patch apps statefulsets
+END
+        while read -r verb group resource; do
+                begin "" "\"deny\": [{\"verb\": \"$verb\", \"group\": \"${group#-}\", \"resource\": \"$resource\"}]"
+                echo "without $verb $resource"
+                check_status 0 restore
+                check_equal "$(cat "$DATA/value")" new
+                as_before
+                kill "$KUBE_PID"
+        done <<'END'
+get - namespaces
+get - persistentvolumeclaims
+list - events
+list autoscaling horizontalpodautoscalers
+END
+}
+
 a_plan() {
         begin
         check_status 0 restore --plan
@@ -379,6 +432,7 @@ scenario "data that goes with its pod keeps it from being stopped" data_that_goe
 scenario "a helper pod that does not start keeps the workload from being stopped" no_helper_starts
 scenario "a restore scales a workload to 0 and back" scaled_and_back
 scenario "a restore that fails leaves all as it was" failed
+scenario "a restore that is cancelled leaves all as it was" cancelled_while_down
 scenario "a killed restore is rolled back" killed_and_rolled_back
 scenario "a killed restore is resumed" killed_and_resumed
 scenario "a killed restore without a journal is rolled back" killed_and_forgotten
@@ -389,6 +443,7 @@ scenario "what is only noted on the workload is rolled back" only_the_annotation
 scenario "a run of one cluster is not ended on another" another_cluster
 scenario "missing rights are named before anything is changed" rights
 scenario "a replica that the workload does not have is told at once" no_such_replica
+scenario "each right that is missing is named, or done without" each_right
 scenario "a plan changes nothing in the cluster" a_plan
 scenario "a workload that somebody scales back is a failure" scaled_by_somebody
 scenario "a pod without a shell is reached through a helper pod" without_a_shell
