@@ -3,6 +3,7 @@
 local effect = require "effect"
 local failure = require "failure"
 local native = require "_task"
+local os_ = require "_os"
 
 local task = {}
 
@@ -223,6 +224,19 @@ function task.again_within(limit_ms, fn, tell)
   end, fn, tell)
 end
 
+--- What a wait waits for, said with -v whenever it changes.
+--- @param what string what is waited for
+--- @return function(why) called with each state that is seen; nil: nothing is known
+function task.told(what)
+  local said
+  return function(why)
+    if why and why ~= said then
+      said = why
+      os_.tell(("waiting for %s: %s"):format(what, why))
+    end
+  end
+end
+
 --- Ask fn() until it returns something true, with pauses; a stall is an error.
 --- In a plan nothing is asked: what is waited for was not begun.
 --- @param what string what is waited for, for the message
@@ -234,12 +248,13 @@ function task.wait_until(what, limit_ms, fn, every_ms)
   if effect.planning() then
     return nil
   end
-  local ends = clock.mono() + limit_ms
+  local ends, tell = clock.mono() + limit_ms, task.told(what)
   while true do
     local value, why = fn()
     if value then
       return value
     end
+    tell(why)
     if clock.mono() >= ends then
       failure.raise("timeout", ("waited %d s for %s%s"):format(limit_ms // 1000, what,
         why and (": " .. why) or ""))

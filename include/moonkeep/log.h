@@ -24,4 +24,10 @@ bool log_enabled(enum log_level level);
 /* log_msg: one line.  Control characters in it are escaped. */
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * log_news: one line, unless it is one of the last few that were said so: what is asked again
+ * and again while something is waited for is said when its answer changes.
+ */
+void log_news(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 #endif

@@ -122,6 +122,7 @@ end
 
 --- Called again and again.  Returns true when the wait is over.
 local function tick(self)
+  self.tell(self.why)
   local now = clock.mono()
   if self.limit_ms and now - self.began >= self.limit_ms then
     too_long(self, "")
@@ -188,7 +189,8 @@ function wait.run(cluster, kind, name, how)
   local now = clock.mono()
   local self = { cluster = cluster, kind = kind, name = name, began = now, changed = now,
     namespace = how.namespace, limit_ms = how.limit_ms, stall_ms = how.stall_ms or STALL_MS, gone = how.gone,
-    uid = how.uid, judge = how.judge, what = how.what, idle = how.idle, abouts = how.abouts, hint = how.hint }
+    uid = how.uid, judge = how.judge, what = how.what, idle = how.idle, abouts = how.abouts, hint = how.hint,
+    tell = task.told(("%s %s"):format(kind:named(how.namespace, name), how.what)) }
   local shortest_ms = math.min(self.stall_ms, self.limit_ms or self.stall_ms)
   local every_ms = math.min(how.every_ms or EVERY_MS, math.max(shortest_ms // 4, 20))
   local ok, e = pcall(follow, self, every_ms)

@@ -1,8 +1,10 @@
 #include "moonkeep/log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +16,8 @@
 #define MESSAGE_MAX 4096
 /* Each byte of a message becomes at most six. */
 #define LINE_MAX_SIZE (6 * MESSAGE_MAX + 128)
+/* How many lines log_news remembers: more than are asked in one turn of a wait. */
+#define NEWS_KEPT 16
 
 static atomic_int shown = LOG_WARN;
 static atomic_bool as_json;
@@ -126,28 +130,90 @@ format_line(struct line *line, enum log_level level, const char *message, size_t
         add_text(line, "\n");
 }
 
+/* The message, redacted: before escapes could hide a secret from the search. */
+static size_t
+format_message(char message[MESSAGE_MAX], const char *fmt, va_list args)
+{
+        int wanted = vsnprintf(message, MESSAGE_MAX, fmt, args);
+        size_t len = wanted < 0                     ? 0
+                     : (size_t)wanted < MESSAGE_MAX ? (size_t)wanted
+                                                    : MESSAGE_MAX - 1;
+
+        secret_redact(message, len);
+        return len;
+}
+
+static void
+write_message(enum log_level level, const char *message, size_t len)
+{
+        struct line line;
+
+        format_line(&line, level, message, len, atomic_load(&as_json));
+        /* One write, so that lines of several threads and processes stay lines. */
+        while (write(STDERR_FILENO, line.data, line.len) < 0 && errno == EINTR)
+                continue;
+}
+
 void
 log_msg(enum log_level level, const char *fmt, ...)
 {
         int saved = errno;
         char message[MESSAGE_MAX];
-        struct line line;
         va_list args;
 
         if (!log_enabled(level))
                 return;
         va_start(args, fmt);
-        int len = vsnprintf(message, sizeof(message), fmt, args);
+        size_t len = format_message(message, fmt, args);
         va_end(args);
-        size_t message_len = len < 0                         ? 0
-                             : (size_t)len < sizeof(message) ? (size_t)len
-                                                             : sizeof(message) - 1;
+        write_message(level, message, len);
+        errno = saved;
+}
 
-        /* Before escapes could hide a secret from the search. */
-        secret_redact(message, message_len);
-        format_line(&line, level, message, message_len, atomic_load(&as_json));
-        /* One write, so that lines of several threads and processes stay lines. */
-        while (write(STDERR_FILENO, line.data, line.len) < 0 && errno == EINTR)
-                continue;
+/* FNV-1a: enough to tell lines apart, of which one too few may be shown. */
+static uint64_t
+hash_of(const char *message, size_t len)
+{
+        uint64_t hash = 14695981039346656037U;
+
+        for (size_t idx = 0; idx < len; idx++)
+                hash = (hash ^ (unsigned char)message[idx]) * 1099511628211U;
+        return hash;
+}
+
+/* Was it said lately?  If not, it is now. */
+static bool
+was_said(uint64_t hash)
+{
+        static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+        static uint64_t said[NEWS_KEPT];
+        static size_t next;
+        bool found = false;
+
+        pthread_mutex_lock(&lock);
+        for (size_t idx = 0; idx < NEWS_KEPT; idx++)
+                found = found || said[idx] == hash;
+        if (!found) {
+                said[next] = hash;
+                next = (next + 1) % NEWS_KEPT;
+        }
+        pthread_mutex_unlock(&lock);
+        return found;
+}
+
+void
+log_news(enum log_level level, const char *fmt, ...)
+{
+        int saved = errno;
+        char message[MESSAGE_MAX];
+        va_list args;
+
+        if (!log_enabled(level))
+                return;
+        va_start(args, fmt);
+        size_t len = format_message(message, fmt, args);
+        va_end(args);
+        if (!was_said(hash_of(message, len)))
+                write_message(level, message, len);
         errno = saved;
 }

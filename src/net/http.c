@@ -64,8 +64,8 @@ finish(struct transfer *transfer, const struct err *err)
         struct loop *loop = transfer->loop;
 
         if (err == NULL)
-                log_msg(LOG_DEBUG, "%s %s: %d, %zu bytes", transfer->request.method, transfer->name,
-                    transfer->answer.status, transfer->answer.body.len);
+                log_news(LOG_DEBUG, "%s %s: %d, %zu bytes", transfer->request.method,
+                    transfer->name, transfer->answer.status, transfer->answer.body.len);
         else
                 log_msg(LOG_DEBUG, "%s", err->msg);
         if (transfer->request.sent != NULL && was_sent(transfer))

@@ -286,6 +286,14 @@ debug(lua_State *L)
         return 0;
 }
 
+/* tell(text): a line for debugging */
+static int
+tell(lua_State *L)
+{
+        log_msg(LOG_DEBUG, "%s", luaL_checkstring(L, 1));
+        return 0;
+}
+
 int
 lx_open_os(lua_State *L)
 {
@@ -303,6 +311,7 @@ lx_open_os(lua_State *L)
                 { "random_id", random_id },
                 { "errors", errors },
                 { "debug", debug },
+                { "tell", tell },
                 { NULL, NULL },
         };
 

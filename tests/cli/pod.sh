@@ -126,6 +126,18 @@ scaled_and_back() {
         check_equal "$(kube_asked PATCH '/apis/apps/v1/namespaces/m/statefulsets/db[^ ]*')" 2
 }
 
+# While pods come and go, -v says what changed, not each look at them.
+waits_are_told() {
+        begin "" '"start_ms": 3000, "stop_ms": 2000'
+        check_status 0 restore -v
+        check_contains "$SCRATCH/stderr" "waiting for the pods of statefulset m/db to go: db-0 is being deleted"
+        check_contains "$SCRATCH/stderr" "waiting for statefulset m/db to be ready: db-0 is pending"
+        check_contains "$SCRATCH/stderr" "waiting for the helper pod moonkeep-helper-"
+        sed -n 's/^[^ ]* debug: //p' "$SCRATCH/stderr" | grep -E '^(GET|waiting)' | sort | uniq -c | sort -rn >told
+        cat told
+        check test "$(sed -n '1s/^ *\([0-9]*\).*/\1/p' told)" -le 3
+}
+
 failed() {
         begin
         check_status 5 restore --fail
@@ -431,6 +443,7 @@ no_helper_starts() {
 scenario "data that goes with its pod keeps it from being stopped" data_that_goes_with_the_pod
 scenario "a helper pod that does not start keeps the workload from being stopped" no_helper_starts
 scenario "a restore scales a workload to 0 and back" scaled_and_back
+scenario "while something is waited for, -v says what changes" waits_are_told
 scenario "a restore that fails leaves all as it was" failed
 scenario "a restore that is cancelled leaves all as it was" cancelled_while_down
 scenario "a killed restore is rolled back" killed_and_rolled_back

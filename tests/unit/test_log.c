@@ -124,10 +124,54 @@ TEST(long_messages_are_cut_and_no_secret_is_left_at_the_cut)
 }
 
 static void
+log_a_wait(void)
+{
+        for (int turn = 0; turn < 50; turn++) {
+                log_news(LOG_ERROR, "GET pods: %d bytes", turn < 30 ? 10 : 20);
+                log_news(LOG_ERROR, "GET sets: 7 bytes");
+                log_msg(LOG_ERROR, "x");
+        }
+}
+
+TEST(what_is_asked_again_and_again_is_said_when_its_answer_changes)
+{
+        size_t plain = 0;
+        char *first, *second, *sets;
+
+        capture(log_a_wait);
+        for (const char *at = output; (at = strstr(at, "error: x\n")) != NULL; at++)
+                plain++;
+        CHECK_INT(plain, 50);
+        first = strstr(output, "GET pods: 10");
+        second = strstr(output, "GET pods: 20");
+        sets = strstr(output, "GET sets: 7");
+        CHECK(first != NULL && second > first && sets > first && second > sets);
+        CHECK(strstr(first + 1, "GET pods: 10") == NULL);
+        CHECK(strstr(second + 1, "GET pods: 20") == NULL);
+        CHECK(strstr(sets + 1, "GET sets: 7") == NULL);
+}
+
+static void
+log_many_lines(void)
+{
+        for (int idx = 0; idx < 40; idx++)
+                log_news(LOG_ERROR, "line %d", idx % 20);
+}
+
+TEST(what_was_said_long_ago_is_said_again)
+{
+        capture(log_many_lines);
+        char *first = strstr(output, "line 7\n");
+        CHECK(first != NULL && strstr(first + 1, "line 7\n") != NULL);
+}
+
+static void
 log_errno(void)
 {
         errno = ENOENT;
         log_msg(LOG_ERROR, "x");
+        CHECK_INT(errno, ENOENT);
+        log_news(LOG_ERROR, "errno");
         CHECK_INT(errno, ENOENT);
 }
 

@@ -183,6 +183,7 @@ local PLACED = "it has to run where the pod's volumes are: look at the nodes, an
 
 local function wait_running(cluster, made, image, tell)
   local began, why = clock.mono(), nil
+  local see = task.told("the helper pod " .. made.metadata.name)
   while true do
     local pod = cluster:get("pod", made.metadata.name, { namespace = made.metadata.namespace })
     if pod == nil or pod.metadata.deletionTimestamp then
@@ -200,6 +201,7 @@ local function wait_running(cluster, made, image, tell)
       failure.raise("timeout", ("waited %d s for the helper pod %s: %s"):format(START_MS // 1000,
         made.metadata.name, last_warning(cluster, pod) or why or choose.state(pod)), { hint = PLACED })
     end
+    see(choose.state(pod))
     task.sleep(250)
   end
 end

@@ -142,7 +142,7 @@ end
 --- Wait until the container runs, or will not, or the pod is gone for good.
 local function settle(self)
   local began = clock.mono()
-  local ends = began + COMING_MS
+  local ends, tell = began + COMING_MS, task.told(self.where.text)
   while true do
     local pod, container, expected = look(self)
     if pod == nil and not expected then
@@ -159,6 +159,7 @@ local function settle(self)
     elseif clock.mono() - began >= SILENT_MS then
       self:once("say", "waiting for %s: %s", self.where.text, pod and choose.state(pod) or "it does not come yet")
     end
+    tell(pod and choose.state(pod) or "it does not come")
     task.sleep(300)
   end
 end
