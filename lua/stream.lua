@@ -52,6 +52,35 @@ function stream.progress(total)
   return native.progress_new(total or 0)
 end
 
+local Tally = {}
+Tally.__index = Tally
+
+--- A counter of several things, for live progress, each of which may be begun anew.
+--- @param count integer how many things
+--- @param total? integer expected bytes in of all; without, what the things expect, once each
+---   has said it
+function stream.tally(count, total)
+  return setmetatable({ count = count, total = total, parts = {} }, Tally)
+end
+
+--- A counter (stream.progress) for one of the things, from its beginning: what an earlier
+--- try counted of it is forgotten.
+function Tally:part(name)
+  self.parts[name] = stream.progress()
+  return self.parts[name]
+end
+
+--- Bytes in, bytes out, expected or 0.
+function Tally:get()
+  local bytes_in, bytes_out, total, saying = 0, 0, 0, 0
+  for _, part in pairs(self.parts) do
+    local came, went, expected = part:get()
+    bytes_in, bytes_out, total = bytes_in + came, bytes_out + went, total + expected
+    saying = saying + (expected > 0 and 1 or 0)
+  end
+  return bytes_in, bytes_out, self.total or (saying == self.count and total or 0)
+end
+
 --- Count what passes as bytes in.
 function stream.counted(source, progress)
   return native.progress(source, progress)

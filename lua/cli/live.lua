@@ -46,7 +46,8 @@ function Live:measure()
   end
   local bytes, _, total = self.progress:get()
   local passed = now - (self.measured or self.began)
-  if passed > 0 then
+  -- There are fewer where something is begun anew: that says nothing of the rate.
+  if passed > 0 and bytes >= counter.bytes then
     local rate = (bytes - counter.bytes) / passed * 1000
     counter.rate = counter.rate and counter.rate + (rate - counter.rate) * FRESH or rate
   end
@@ -88,8 +89,11 @@ function live.start(write, terminal, columns)
   return self
 end
 
---- Show this counter from now on.
+--- Show this counter (stream.progress, stream.tally) from now on.
 function Live:watch(progress)
+  if progress == self.progress then
+    return
+  end
   self.progress = progress
   self.counter = { bytes = 0, total = 0 }
   self.measured = clock.mono()

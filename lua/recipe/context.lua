@@ -216,7 +216,7 @@ function Context:say(text, ...)
   self._run.ui:event { kind = "say", text = text:format(...) }
 end
 
---- Show a counter (stream.progress) on the live line of the current step.
+--- Show a counter (stream.progress, stream.tally) on the live line of the current step.
 function Context:watch(progress)
   self._run.ui:event { kind = "watch", progress = progress }
   return progress

@@ -107,14 +107,15 @@ removed from the server whether or not that succeeds; the server runs on.]],
       return list
     end)
 
-    local parts, names, progress = blocks.divide(there, p.streams), {}, stream.progress()
+    local parts, names = blocks.divide(there, p.streams), {}
     for index, part in ipairs(parts) do
       names[index] = part.name
     end
+    local tally = stream.tally(#names)
     local copied = ctx:steps("copy", names, p.streams, function(name, index)
-      ctx:watch(progress)
+      ctx:watch(tally)
       return task.again(TRIES, function()
-        local check, ulids = tsdb.check(), parts[index].ulids
+        local check, ulids, progress = tsdb.check(), parts[index].ulids, tally:part(name)
         local artifacts = set:put_tar(name, p.target:tar_out(snap.path, { names = ulids, progress = progress }),
           { level = p.level, watcher = check, progress = progress, roots = ulids })
         return { artifacts = artifacts, blocks = check:finish() }

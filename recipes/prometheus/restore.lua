@@ -150,16 +150,16 @@ back and the server is as it was.]],
       return {}
     end)
 
-    local artifacts, names = blocks.artifacts(book), {}
+    local artifacts, names, stored = blocks.artifacts(book), {}, 0
     for index, artifact in ipairs(artifacts) do
-      names[index] = artifact.name
+      names[index], stored = artifact.name, stored + artifact.bytes
     end
-    local progress = stream.progress(chosen.bytes)
-    ctx:steps("extract", names, p.streams, function(_, index)
-      ctx:watch(progress)
+    local tally = stream.tally(#names, stored)
+    ctx:steps("extract", names, p.streams, function(name, index)
+      ctx:watch(tally)
       return task.again(TRIES, function()
         place:restage(artifacts[index].roots)
-        check.read(p.store, chosen.prefix, artifacts[index], { progress = progress, key = p.encrypt_key },
+        check.read(p.store, chosen.prefix, artifacts[index], { progress = tally:part(name), key = p.encrypt_key },
           function(source)
             p.target:tar_in(place:staging(), source, { owner = not chosen.owner.ours and chosen.owner or nil })
           end)

@@ -81,4 +81,24 @@ test["a live line leaves nothing behind"] = function(t)
   t.equal(shown[#shown], "\r\27[K")
 end
 
+test["a rate is that of what goes on, also when something is begun anew or watched twice"] = function(t)
+  local one = live.start(function() end, false, function() return 80 end)
+  local bytes = 0
+  local counter = { get = function() return bytes, 0, 0 end }
+  one:watch(counter)
+  bytes = 1000000
+  one.measured = one.measured - 1000
+  local rate = one:measure().rate
+  t.check(rate > 500000 and rate < 1500000, tostring(rate))
+  bytes = 10
+  one.measured = one.measured - 1000
+  t.equal(one:measure().rate, rate)
+  t.equal(one:measure().bytes, 10)
+  -- Each turn of a step shows the counter of all: it goes on.
+  bytes = 2000000
+  one:watch(counter)
+  t.equal(one.counter.bytes, 10)
+  t.contains(one:stop(), "1.9 MiB")
+end
+
 return test

@@ -298,4 +298,28 @@ test["a store's streams are closed with what uses them"] = function(t)
   t.equal(stream.read_all(stream.compress(source, "none"), 10), "bc")
 end
 
+test["what is begun anew counts once, and all is expected when each part has said what it expects"] = function(t)
+  local tally = stream.tally(2)
+  local function read(name, count)
+    local progress = tally:part(name)
+    stream.drain(stream.counted(stream.from_string(("x"):rep(count)), progress), progress)
+  end
+  t.equal({ tally:get() }, { 0, 0, 0 })
+  read("a", 1000)
+  read("b", 10)
+  read("a", 300)
+  t.equal({ tally:get() }, { 310, 310, 0 })
+  t.equal({ stream.tally(1, 77):get() }, { 0, 0, 77 })
+  -- A directory says how much there is in it.
+  local dir = t.dir()
+  require("_fs").write(dir .. "/file", ("x"):rep(5000))
+  local machine = require("target").open("local:")
+  for try, name in ipairs { "a", "a", "b" } do
+    local progress = tally:part(name)
+    stream.drain(machine:tar_out(dir, { progress = progress }))
+    t.check(try < 3 or select(3, tally:get()) == 2 * select(3, progress:get()))
+  end
+  t.check(select(3, tally:get()) >= 10000, tostring(select(3, tally:get())))
+end
+
 return test

@@ -9,6 +9,8 @@
 # shellcheck source=tests/harness/prometheus.sh
 . "$(dirname "$0")/../harness/prometheus.sh"
 
+FAULTS=()
+
 # in_a_pod SCRIPT [START_MS]: the pod prometheus-0 with the server's data as a volume; in it `rm` of a
 # snapshot does what the script says first, the first time.
 in_a_pod() {
@@ -36,7 +38,7 @@ SH
      "volumeClaimTemplates": [{"metadata": {"name": "data"},
        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}]}}]}
 JSON
-        PATH=$PWD/bin:$PATH kube_start --objects objects.json
+        PATH=$PWD/bin:$PATH kube_start --objects objects.json "${FAULTS[@]}"
         wait_for 30 is_ready
 }
 
@@ -50,6 +52,27 @@ pod_backup() {
 
 snapshots() {
         find "$DATA/snapshots" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l
+}
+
+# kib_copied: what the last backup said that it has copied.
+kib_copied() {
+        sed -nE '/Stream the snapshot/,/done in/s/.* done in [^,]*, ([0-9]+)\.[0-9] KiB.*/\1/p' "$SCRATCH/stdout"
+}
+
+# A copy that breaks off and begins anew is counted once.
+broken_off() {
+        echo 'GET *exec* nth:3 close stdout:50000' >faults
+        FAULTS=(--faults faults)
+        in_a_pod :
+        check_status 0 pod_backup
+        check_says "tsdb.tar.zst once more: "
+        local broken whole
+        broken=$(kib_copied)
+        check_status 0 pod_backup
+        whole=$(kib_copied)
+        check_lacks "$SCRATCH/stdout" "once more"
+        # The second snapshot has some more samples.
+        check test "$broken" -gt 60 -a "$broken" -le "$((whole + 10))"
 }
 
 # The pod is deleted while the snapshot is removed; the StatefulSet brings another.
@@ -98,5 +121,6 @@ not_coming_back() {
 }
 
 scenario "a pod that is replaced while its snapshot is removed" replaced
+scenario "a copy that breaks off is counted once in what is shown" broken_off
 scenario "a snapshot that cannot be removed is named, with the command that removes it" left
 scenario "a cancelled run does not wait long for a pod that does not come back, and names the snapshot" not_coming_back
