@@ -29,6 +29,7 @@ named_programs() {
         local name
         command -v busybox >/dev/null || skip "no busybox"
         mkdir bin
+        # shellcheck disable=SC2016 # backquotes of the page
         for name in $(sed -n '/^| for | programs |/,/^$/p' "$ROOT/docs/guide/110-kubernetes.md" |
             cut -d'|' -f3 | grep -o '`[^`]*`' | tr -d '`' | grep -vE '^(/proc|nc|openssl)$' | sort -u); do
                 check_contains <(busybox --list) "$name"
