@@ -88,16 +88,19 @@ function Backup:begin(held)
 end
 
 --- Give the lock back.
+--- @return string|nil why there was nothing to give back
 function Backup:release()
-  self.lock:release()
+  return self.lock:release()
 end
 
 --- Remove what was written, unless the manifest made it a backup.
+--- @return string|nil why it was not removed
 function Backup:discard()
   if self.store:stat(self.prefix .. manifest.FILE) == nil then
     self.store:remove_all(self.prefix, "it is no complete backup")
   else
     self.store:sweep(self.prefix)
+    return "it is complete, and stays"
   end
 end
 

@@ -388,6 +388,7 @@ end
 --- is putting the old content back.
 --- @param absent? boolean the directory did not exist when the run began
 --- @param and_then? function what else belongs to going back, while the record is still there
+--- @return string|nil why nothing was touched
 function Swap:undo(absent, and_then)
   local target = self.target
   local record = target:stat(self.dir, true) and read_record(self)
@@ -400,7 +401,7 @@ function Swap:undo(absent, and_then)
     end
     return
   elseif self.run ~= ANY_RUN and record.run ~= self.run then
-    return
+    return ("what is there is of run %s"):format(tostring(record.run))
   end
   in_turn(self, function(mine)
     go_back(self, mine, and_then)
@@ -428,7 +429,7 @@ function Swap:finish(keep)
   return self.target:stat(kept) and kept or nil
 end
 
---- A workload of pods that a run left scaled to 0 before it moved anything.
+--- A workload of pods that a run left scaled to 0, the run, and whose data it was replacing.
 local function left_scaled(target)
   if target.workload == nil then
     return nil
@@ -437,6 +438,10 @@ local function left_scaled(target)
 end
 
 local function nothing_left(self)
+  if self.target:stat(self.dir, true) == nil then
+    failure.raise("not_found", ("the target has no directory \"%s\""):format(self.dir),
+      { hint = "--dir is the directory whose data was replaced: the server's own data directory" })
+  end
   failure.raise("not_found", ("there is no \"%s\": nothing was left half-way in \"%s\"")
     :format(self.at.record, self.dir))
 end
@@ -469,8 +474,13 @@ function swap.rollback(target, dir)
   local self = swap.new(target, dir, ANY_RUN)
   local record = target:stat(self.dir, true) and read_record(self)
   if not record then
+    local left, run, whose = left_scaled(target)
+    if whose and whose ~= self.dir then
+      -- Scaled back now, it would run on data that is half-way exchanged.
+      failure.raise("refused", ("run %s replaced the data in \"%s\", not in \"%s\""):format(run, whose, self.dir),
+        { hint = ("moonkeep rollback --target %s --dir %s"):format(words.quote(target.url), words.quote(whose)) })
+    end
     self:undo()
-    local left, run = left_scaled(target)
     if left then
       left:launch(target, "it ran before")
       return { run = run, restarted = true }

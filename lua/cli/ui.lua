@@ -171,12 +171,21 @@ function show.failed(self, event)
   end
 end
 
+--- Whoever reads that another run's lock was released would fear for that run.
+local function tell_undone(self, event, word)
+  if event.idle then
+    self:line(("      not needed: %s (%s)"):format(text.safe(event.text), text.safe(event.idle)))
+  else
+    self:line(("      %s: %s"):format(word, text.safe(event.text)))
+  end
+end
+
 function show.cleanup_done(self, event)
-  self:line("      cleaned up: " .. text.safe(event.text))
+  tell_undone(self, event, "cleaned up")
 end
 
 function show.undo_done(self, event)
-  self:line("      undone: " .. text.safe(event.text))
+  tell_undone(self, event, "undone")
 end
 
 local function not_undone(self, event)

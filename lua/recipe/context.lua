@@ -87,7 +87,8 @@ local function push(self, entry)
 end
 
 --- Do something at the end of the run, whatever its outcome; in reverse order.
---- fn must be idempotent: a crash in it means that it runs again.
+--- fn must be idempotent: a crash in it means that it runs again.  It may return a text: why
+--- nothing was to be done, which the operator reads then.
 --- @param text string what it does, in the imperative
 function Context:cleanup(text, fn)
   check_thread(self, "cleanup")
@@ -101,7 +102,7 @@ end
 --- is rolled back.  It is journalled before the action.
 --- @param text string what it does, in the imperative
 --- @param args any plain values; fn gets the journal's copy
---- @param fn function(args), idempotent
+--- @param fn function(args), idempotent; may return why nothing was to be done, as a cleanup's
 function Context:compensate(text, args, fn)
   check_thread(self, "compensate")
   text = secret.redact(text)

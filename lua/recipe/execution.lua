@@ -61,7 +61,7 @@ local function unwind(self, ctx, good)
       scope.inside = nil
       if ok then
         note(self, { event = "undo_done", index = index })
-        self.ui:event { kind = entry.kind .. "_done", text = entry.text }
+        self.ui:event { kind = entry.kind .. "_done", text = entry.text, idle = type(e) == "string" and e or nil }
       else
         e = failure.of(e)
         if e.code == "cancelled" then

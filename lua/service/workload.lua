@@ -10,11 +10,15 @@ local effect = require "effect"
 local failure = require "failure"
 local json = require "json"
 local task = require "task"
+local words = require "words"
 local workloads = require "target.pod.workloads"
 
 local workload = {}
 
 local UNDO = workloads.UNDO
+
+--- Under this and its name the target remembers whose data is replaced while a workload is down.
+local DATA_OF = "data of "
 
 --- Kinds that can be scaled, as they are typed.
 local KINDS = { sts = "statefulset", statefulset = "statefulset", statefulsets = "statefulset",
@@ -25,6 +29,9 @@ local GONE_MS = 60000
 
 --- How long all may take to be ready: a server may replay its log for long.
 local READY_MS = 900000
+
+--- How long is waited without a word.
+local SILENT_MS = 10000
 
 --- How often a patch is tried when somebody changes the object meanwhile.
 local TRIES = 8
@@ -102,14 +109,15 @@ local function replicas_of(object)
   return math.tointeger(object.spec.replicas) or 1
 end
 
---- What was noted when it was scaled to 0: {run, replicas, time}, or nil.
+--- What was noted when it was scaled to 0: {run, replicas, time, dir}, or nil.
 local function noted(object)
   local text = (object.metadata.annotations or {})[UNDO]
   if text == nil then
     return nil
   end
   local ok, undo = pcall(json.decode, text)
-  if not ok or type(undo) ~= "table" or math.type(undo.replicas) ~= "integer" or undo.replicas < 0 then
+  if not ok or type(undo) ~= "table" or math.type(undo.replicas) ~= "integer" or undo.replicas < 0
+    or undo.dir ~= nil and type(undo.dir) ~= "string" then
     failure.raise("invalid", ("the annotation %s of %s %s is not understood"):format(UNDO, object.kind or "",
       object.metadata.name), { hint = "scale it by hand, and remove the annotation" })
   end
@@ -163,6 +171,19 @@ local function scaled_back(self, cluster, object)
     { hint = "pause what manages it (an autoscaler, an operator, GitOps), and begin anew" })
 end
 
+--- Wait; what is waited for is told where that takes long.
+--- @param fn function() -> boolean, why not yet
+local function wait_aloud(target, what, limit_ms, fn)
+  local began = clock.mono()
+  task.wait_until(what, limit_ms, function()
+    local done, why = fn()
+    if not done and clock.mono() - began >= SILENT_MS then
+      target:tell(("waiting for %s: %s"):format(what, why))
+    end
+    return done, why
+  end)
+end
+
 --- How long its pods may take to end.
 local function grace_ms(pods)
   local most = 30
@@ -178,7 +199,7 @@ local function wait_gone(self, target, cluster, again)
   local object = read(self, cluster)
   local pods = workloads.pods(cluster, object)
   target:leave()
-  task.wait_until(("the pods of %s to go"):format(self.name), grace_ms(pods), function()
+  wait_aloud(target, ("the pods of %s to go"):format(self.name), grace_ms(pods), function()
     object = read(self, cluster)
     if replicas_of(object) > 0 then
       if again then
@@ -212,7 +233,7 @@ end
 
 --- The patch that scales to 0 and notes how many there were; nothing is noted where
 --- there were none before the run.
-local function to_zero(self, run, object)
+local function to_zero(self, run, object, dir)
   local undo, replicas = noted(object), replicas_of(object)
   if replicas == 0 then
     return nil
@@ -221,7 +242,8 @@ local function to_zero(self, run, object)
   end
   return {
     metadata = { annotations = { [UNDO] = json.encode { run = undo and undo.run or run,
-      replicas = undo and undo.replicas or replicas, time = undo and undo.time or clock.iso(clock.now()) } } },
+      replicas = undo and undo.replicas or replicas, time = undo and undo.time or clock.iso(clock.now()),
+      dir = undo and undo.dir or dir } } },
     spec = { replicas = 0 },
   }
 end
@@ -233,9 +255,10 @@ local function scale_down(self, target, cluster, why, mine)
     if undo and mine and undo.run ~= run then
       failure.raise("refused", ("%s was left scaled down by run %s"):format(self.name, tostring(undo.run)),
         { hint = ("end that first: moonkeep resume %s, or rollback %s; where its journal is lost: "
-          .. "moonkeep rollback --target %s --dir DIR"):format(undo.run, undo.run, target.url) })
+          .. "moonkeep rollback --target %s --dir %s"):format(undo.run, undo.run, words.quote(target.url),
+          undo.dir and words.quote(undo.dir) or "DIR") })
     end
-    return to_zero(self, run, object)
+    return to_zero(self, run, object, target:kept(DATA_OF .. self.name))
   end)
   self.replicas = (noted(object) or {}).replicas or self.replicas
 end
@@ -246,6 +269,7 @@ end
 function Workload:rehearse(target, dir)
   resolve(self, target)
   target:stand_by(dir)
+  target:keep(DATA_OF .. self.name, dir)
 end
 
 --- Scale it to 0, and wait until its pods are gone.
@@ -292,7 +316,7 @@ end
 
 local function wait_ready(self, target, cluster)
   target:leave()
-  task.wait_until(self.name .. " to be ready", READY_MS, function()
+  wait_aloud(target, self.name .. " to be ready", READY_MS, function()
     local object = read(self, cluster)
     local wanted, ready = replicas_of(object), 0
     local states = {}
@@ -334,7 +358,9 @@ function Workload:launch(target, why)
 end
 
 --- A workload of the target that some run left scaled to 0, found by its annotation.
---- @return table|nil the service, string|nil the run
+--- @return table|nil the service
+--- @return string|nil the run
+--- @return string|nil the directory whose data it was replacing, where that is noted
 function workload.left(target)
   local ok, owner = pcall(target.workload, target)
   if not ok then
@@ -350,7 +376,10 @@ function workload.left(target)
   end
   self.object_name = owner.name
   local undo = noted(read(self, resolve(self, target)))
-  return undo and self, undo and tostring(undo.run)
+  if undo == nil then
+    return nil
+  end
+  return self, tostring(undo.run), undo.dir
 end
 
 return workload

@@ -241,6 +241,7 @@ local function sweep(self)
 end
 
 --- Give the lock back, if this run holds it; older records are removed.
+--- @return string|nil who else holds it
 function Lock:release()
   local seen, number, holder = pcall(newest, self)
   if not seen and self.refused then
@@ -253,7 +254,7 @@ function Lock:release()
     sweep(self)
   end
   if not ours then
-    return
+    return keeps_out(holder) and ("run %s holds it"):format(tostring(holder.run)) or nil
   end
   local said, e = pcall(write_new, self, number + 1, record(self, { released = true }))
   if not said and failure.is(e, "exists") then

@@ -180,19 +180,24 @@ function Pod:run()
   return self.place:run()
 end
 
---- Remember a number for the run, also for when it is resumed or rolled back.
-function Pod:keep(name, number)
+--- Remember a number or a text for the run, also for when it is resumed or rolled back.
+function Pod:keep(name, value)
   local numbers = {}
-  for key, value in pairs(self.place.memory.numbers or {}) do
-    numbers[key] = value
+  for key, kept in pairs(self.place.memory.numbers or {}) do
+    numbers[key] = kept
   end
-  numbers[name] = number
+  numbers[name] = value
   self.place:remember("numbers", numbers)
 end
 
 --- What was remembered, or nil.
 function Pod:kept(name)
   return (self.place.memory.numbers or {})[name]
+end
+
+--- Tell the operator, once.
+function Pod:tell(text)
+  self.place:once("say", "%s", text)
 end
 
 --- Warn the operator, once.

@@ -72,13 +72,13 @@ removed from the server whether or not that succeeds; the server runs on.]],
     end)
 
     ctx:cleanup("release the lock on " .. set.lock.name, function()
-      set:release()
+      return set:release()
     end)
     set:begin(ctx:step("lock", function()
       return set:acquire()
     end))
     ctx:compensate("remove the incomplete backup from the store", {}, function()
-      set:discard()
+      return set:discard()
     end)
 
     local snap

@@ -142,7 +142,7 @@ back and the server is as it was.]],
       p.target:describe(chosen.dir), chosen.name))
 
     ctx:compensate("remove the staged data", {}, function()
-      place:undo(chosen.absent)
+      return place:undo(chosen.absent)
     end)
     ctx:step("prepare", function()
       place:prepare({ service = p.service and p.service:plain(), was_running = chosen.running,

@@ -138,6 +138,15 @@ waits_are_told() {
         check test "$(sed -n '1s/^ *\([0-9]*\).*/\1/p' told)" -le 3
 }
 
+# Pods that take their time to go: the operator reads what is waited for.
+slow_to_go() {
+        begin "" '"stop_ms": 11000'
+        check_status 0 restore
+        check_says "waiting for the pods of statefulset m/db to go: db-"
+        check_equal "$(cat "$DATA/value")" new
+        as_before
+}
+
 failed() {
         begin
         check_status 5 restore --fail
@@ -276,6 +285,22 @@ SH
         check_status 0 "${MK[@]}" rollback --target "$TARGET" --dir "$DATA"
         check_equal "$(cat "$DATA/value")" old
         as_before
+}
+
+# The wrong directory: scaled back, the workload would run on data that is half-way exchanged.
+rolled_back_elsewhere() {
+        killed
+        rm -rf "$SCRATCH/state"
+        check_status 4 "${MK[@]}" rollback --target "$TARGET" --dir "$DATA/data"
+        check_says "replaced the data in \"$DATA\", not in \"$DATA/data\""
+        check_says "moonkeep rollback --target $TARGET --dir $DATA"
+        check_equal "$(kubectl -n m get statefulset db -o jsonpath='{.spec.replicas}')" 0
+        check_equal "$(cat "$DATA/value")" new
+        check_status 0 "${MK[@]}" rollback --target "$TARGET" --dir "$DATA"
+        check_equal "$(cat "$DATA/value")" old
+        as_before
+        check_status 1 "${MK[@]}" rollback --target "$TARGET" --dir "$DATA/data"
+        check_says "the target has no directory \"$DATA/data\""
 }
 
 # Two who are on call roll back at once: one does, the other is told so.
@@ -444,6 +469,7 @@ scenario "data that goes with its pod keeps it from being stopped" data_that_goe
 scenario "a helper pod that does not start keeps the workload from being stopped" no_helper_starts
 scenario "a restore scales a workload to 0 and back" scaled_and_back
 scenario "while something is waited for, -v says what changes" waits_are_told
+scenario "what is waited for is told" slow_to_go
 scenario "a restore that fails leaves all as it was" failed
 scenario "a restore that is cancelled leaves all as it was" cancelled_while_down
 scenario "a killed restore is rolled back" killed_and_rolled_back
@@ -451,6 +477,7 @@ scenario "a killed restore is resumed" killed_and_resumed
 scenario "a killed restore without a journal is rolled back" killed_and_forgotten
 scenario "a helper pod that cannot be removed is named" a_helper_is_left
 scenario "a helper pod that a rollback by hand cannot remove is named beside what failed" a_helper_is_left_by_hand
+scenario "a rollback by hand of another directory is refused" rolled_back_elsewhere
 scenario "of two who roll back a killed restore at once one does" rolled_back_by_two
 scenario "what is only noted on the workload is rolled back" only_the_annotation
 scenario "a run of one cluster is not ended on another" another_cluster

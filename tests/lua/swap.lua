@@ -503,6 +503,7 @@ test["of two that begin at once the second is told which is at work"] = function
   end }, { __index = real })
   local other = swap.new(late, dir, "20261121T030000-bbbbb")
   t.raises("refused", "run " .. RUN .. " is at work in \"" .. dir .. "\"", other.prepare, other, {}, 0)
+  t.equal(other:undo(), "what is there is of run " .. RUN)
   other:undo()
   t.check(fs.stat(dir .. "/.moonkeep-swap/undo.json"))
   -- And when it has been there for long.

@@ -147,6 +147,7 @@ two_at_once() {
         local first=$STATE
         STATE=$SCRATCH/second
         fails 4 "prometheus/main is in use by run" "hint: wait for it" -- backup --skip-head
+        check_contains "$SCRATCH/stdout" "not needed: release the lock on prometheus/main (run 2"
         check_status 0 moonkeep backups --store "$STORE"
         STATE=$first
         goes_on
