@@ -38,9 +38,23 @@ not_yet_ready() {
 
 # Its status says that it runs, and the kubelet does not know it yet.
 not_yet_known() {
-        echo 'GET */exec* first:2 status 500 InternalError' >faults
+        cat >faults <<'RULES'
+GET */exec* first:1 status 404 NotFound
+GET */exec* first:2 final {"metadata":{},"status":"Failure","message":"container not found (\"main\")"}
+RULES
         begin ""
         check_status 0 copy
+}
+
+# It stays so: that is no container without a shell.
+never_known() {
+        echo 'GET */exec* every status 404 NotFound' >faults
+        begin ""
+        check_status 1 copy
+        one_error
+        check_says "cannot run"
+        check_lacks "$SCRATCH/stderr" "no shell"
+        nothing_visible
 }
 
 never_ready() {
@@ -94,6 +108,7 @@ not_there() {
 
 scenario "a pod that comes up is waited for" not_yet_ready
 scenario "a kubelet that does not know a pod yet is asked again" not_yet_known
+scenario "a pod that its kubelet never knows is not one without a shell" never_known
 scenario "a pod that runs and is not ready will do" never_ready
 scenario "a pod that cannot start says why" does_not_start
 scenario "a pod that has ended is told" ended

@@ -177,25 +177,39 @@ end
 --- How often a connection that breaks off at once is tried.
 local PROBES = 3
 
---- Run the smallest of scripts.  A server that ends the connection at once, since there
---- is no such program, may do so before it was read that this is why.
+--- How long a container that runs may be unknown to its node.
+local UNKNOWN_MS = 10000
+
+--- A server that ends the connection at once, since there is no such program, may do so before
+--- it was read that this is why.
+local function broke_off(e)
+  return failure.is(e, "network") or failure.is(e, "truncated")
+end
+
+--- A node may not know a container yet that runs, by its status, or again.
+local function is_unknown(e)
+  return failure.is(e, "not_found") and (e.retryable or e.http == 404)
+end
+
+--- Run the smallest of scripts.
 local function probe_shell(host)
-  local ok, done
-  for _ = 1, PROBES do
-    ok, done = pcall(far.run, host, { argv = { "sh", "-c", ":" }, output_max = 65536, bare = true })
-    if ok or not (failure.is(done, "network") or failure.is(done, "truncated")) then
-      break
+  local ends, tries = clock.mono() + UNKNOWN_MS, 0
+  while true do
+    local ok, done = pcall(far.run, host, { argv = { "sh", "-c", ":" }, output_max = 65536, bare = true })
+    tries = tries + 1
+    local again = not ok and (broke_off(done) and tries < PROBES or is_unknown(done) and clock.mono() < ends)
+    if not again then
+      return ok, done
     end
-    task.sleep(50)
+    task.sleep(is_unknown(done) and 300 or 50)
   end
-  return ok, done
 end
 
 --- Has the container a shell?  Asked once an image.
 local function has_shell(self, host, image)
   if self.memory.shells[image] == nil then
     local ok, done = probe_shell(host)
-    if not ok and not failure.is(done, "not_found") and not failure.is(done, "unsupported") then
+    if not ok and (is_unknown(done) or not failure.is(done, "not_found") and not failure.is(done, "unsupported")) then
       error(done, 0)
     end
     local shells = {}
