@@ -377,8 +377,7 @@ TEST(what_breaks_the_protocol_is_a_failure)
                 snprintf(action, sizeof(action), "* */exec* every frame %s 2\n", kinds[idx]);
                 start_api(action, NULL);
                 open_sh(script);
-                CHECK(follow(&err) < 0);
-                CHECK(err.code == ERR_PROTOCOL || err.code == ERR_TRUNCATED);
+                CHECK_ERR(follow(&err) < 0, err, ERR_PROTOCOL, "pod default/box");
                 end_api();
         }
 }
