@@ -80,6 +80,13 @@ struct far_ops {
          * dropped: next says what became of it.
          */
         int (*send)(struct far *far, const void *data, size_t len, struct err *err);
+        /*
+         * As much of it as goes without waiting, which may be nothing; *sent says how
+         * much.  For who has much to send to what may write much: what comes is not
+         * kept, so that he has to alternate with next.  NULL: send has to do.
+         */
+        int (*send_some)(
+            struct far *far, const void *data, size_t len, size_t *sent, struct err *err);
         /* End of its standard input, where the transport has that; NULL: it has not. */
         int (*end_input)(struct far *far, struct err *err);
         /*
@@ -97,10 +104,13 @@ struct far {
         struct far_host *host; /* a reference, the driver's to release */
         /* If > 0: a send that is not taken, while nothing comes, for so long is ERR_TIMEOUT. */
         int64_t stall_ms;
+        /* A next that would wait returns FAR_NOTHING, too, once send_some would take something. */
+        bool wants_room;
 };
 
 int far_next(struct far *far, int wait_ms, struct far_event *out, struct err *err);
 int far_send(struct far *far, const void *data, size_t len, struct err *err);
+int far_send_some(struct far *far, const void *data, size_t len, size_t *sent, struct err *err);
 /* far_free: NULL is fine. */
 void far_free(struct far *far);
 

@@ -83,6 +83,18 @@ int ws_send(struct ws *ws, const void *head, size_t head_len, const void *data, 
     struct err *err);
 
 /*
+ * ws_send_some: the same without waiting: one message of head and of as much data as is
+ * taken: *taken, at most WS_SOME_MAX, and 0 while what was taken before has not all gone.  It
+ * goes while ws_next waits.  Nothing is kept: the caller reads meanwhile.  ERR as ws_send.
+ */
+#define WS_SOME_MAX ((size_t)128 * 1024 - 64)
+int ws_send_some(struct ws *ws, const void *head, size_t head_len, const void *data, size_t len,
+    size_t *taken, struct err *err);
+
+/* ws_want_room: a ws_next that would wait returns WS_NOTHING, too, once ws_send_some would take. */
+void ws_want_room(struct ws *ws, bool wanted);
+
+/*
  * ws_patience: from now on ws_send waits so long for the server to take a byte, in
  * place of stall_ms, which 0 stands for.
  */

@@ -53,6 +53,15 @@ far_send(struct far *far, const void *data, size_t len, struct err *err)
         return far->ops->send(far, data, len, err);
 }
 
+int
+far_send_some(struct far *far, const void *data, size_t len, size_t *sent, struct err *err)
+{
+        if (far->ops->send_some != NULL)
+                return far->ops->send_some(far, data, len, sent, err);
+        *sent = len;
+        return far->ops->send(far, data, len, err);
+}
+
 void
 far_free(struct far *far)
 {

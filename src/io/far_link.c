@@ -134,6 +134,18 @@ far_link_send(struct far_link *link, const void *data, size_t len, struct err *e
         return far_send(link->far, data, len, err);
 }
 
+int
+far_link_send_some(
+    struct far_link *link, const void *data, size_t len, size_t *sent, struct err *err)
+{
+        int rc = far_send_some(link->far, data, len, sent, err);
+
+        /* What is taken is a sign of life, and of a command that goes on. */
+        if (rc == 0 && *sent > 0)
+                link->silent_ms = link->quiet_ms = 0;
+        return rc;
+}
+
 static int
 take_line(struct far_link *link, char *line, struct err *err)
 {
@@ -245,10 +257,15 @@ keep_alive(struct far_link *link, struct err *err)
                 return err_set(err, ERR_TIMEOUT,
                     "%s gave neither output nor a sign of life for %d s", link->host->label,
                     (int)((link->stall_ms + 999) / 1000));
-        if (now - link->asked_ms < ask_ms(link))
+        if (now - link->asked_ms < ask_ms(link) || link->far->wants_room)
                 return 0;
-        link->asked_ms = now;
-        return far_link_send(link, "\n", 1, err);
+        /* Where there is no room, much is on its way: then we ask when it has gone. */
+        size_t sent;
+        if (far_send_some(link->far, "\n", 1, &sent, err) < 0)
+                return -1;
+        if (sent > 0)
+                link->asked_ms = now;
+        return 0;
 }
 
 /* A wait: only the time in here counts, as those who call us may be slow themselves. */
@@ -290,7 +307,7 @@ far_link_next(struct far_link *link, int wait_ms, struct far_event *out, struct 
                         *out = (struct far_event){ .kind = FAR_ERR };
                         return divide(link, err);
                 }
-                if (time_mono_ms() >= until)
+                if (link->far->wants_room || time_mono_ms() >= until)
                         return 0;
         }
 }

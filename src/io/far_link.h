@@ -54,6 +54,14 @@ int far_link_next(struct far_link *link, int wait_ms, struct far_event *out, str
 
 int far_link_send(struct far_link *link, const void *data, size_t len, struct err *err);
 
+/*
+ * far_link_send_some: as far_send_some, inside a frame: between it and the frame's last byte
+ * link->far->wants_room has to be set, so that far_link_next asks nothing in the middle, and
+ * returns FAR_NOTHING when there may be room.
+ */
+int far_link_send_some(
+    struct far_link *link, const void *data, size_t len, size_t *sent, struct err *err);
+
 /* far_link_said: the words of others for a message: one line, bounded. */
 #define FAR_SAID_SIZE 400
 const char *far_link_said(const struct far_link *link, char out[FAR_SAID_SIZE]);

@@ -153,6 +153,8 @@ static int
 process_next(struct far *far, int wait_ms, struct far_event *out, struct err *err)
 {
         struct far_process *it = (struct far_process *)far;
+        /* What is closed takes everything. */
+        bool has_room = far->wants_room && it->in < 0;
 
         if (take_kept(it, out))
                 return 0;
@@ -160,7 +162,8 @@ process_next(struct far *far, int wait_ms, struct far_event *out, struct err *er
                 struct pollfd polls[6];
                 if (it->ended && it->outputs[0].fd < 0 && it->outputs[1].fd < 0)
                         return end_event(it, out, err);
-                int ready = wait_for(it, polls, false, it->ended ? 0 : wait_ms, err);
+                int ready =
+                    wait_for(it, polls, far->wants_room, it->ended || has_room ? 0 : wait_ms, err);
                 if (ready < 0)
                         return -1;
                 if (polls[0].revents != 0)
@@ -171,7 +174,7 @@ process_next(struct far *far, int wait_ms, struct far_event *out, struct err *er
                             hand_out(output, it->chunk, read_output(it, output, it->chunk), out))
                                 return 0;
                 }
-                if ((ready == 0 || polls[5].revents != 0) && !it->ended) {
+                if ((ready == 0 || polls[4].revents != 0 || polls[5].revents != 0) && !it->ended) {
                         *out = (struct far_event){ .kind = FAR_NOTHING };
                         return 0;
                 }
@@ -224,6 +227,22 @@ process_send(struct far *far, const void *data, size_t len, struct err *err)
                         return err_set(
                             err, ERR_TIMEOUT, "\"%s\" took no input for %d ms", it->name, wait_ms);
         }
+        return 0;
+}
+
+static int
+process_send_some(struct far *far, const void *data, size_t len, size_t *sent, struct err *err)
+{
+        struct far_process *it = (struct far_process *)far;
+        ssize_t put = it->in >= 0 ? write(it->in, data, len) : (ssize_t)len;
+
+        *sent = put > 0 ? (size_t)put : 0;
+        if (put >= 0 || errno == EAGAIN || errno == EINTR)
+                return 0;
+        if (errno != EPIPE)
+                return err_sys(err, "cannot write to \"%s\"", it->name);
+        close_fd(&it->in);
+        *sent = len;
         return 0;
 }
 
@@ -282,8 +301,8 @@ process_free(struct far *far)
         mem_free(it);
 }
 
-static const struct far_ops process_ops = { process_next, process_send, process_end_input,
-        process_wake_on, process_free };
+static const struct far_ops process_ops = { process_next, process_send, process_send_some,
+        process_end_input, process_wake_on, process_free };
 
 static struct far *
 process_open(struct far_host *host, const char *const *argv, struct cancel *cancel, struct err *err)

@@ -16,7 +16,8 @@
 /* Room for the marks around what is bounded by output_max. */
 #define MARKS_ROOM ((size_t)256)
 #define TEXT_MAX ((size_t)64 * 1024 * 1024)
-#define FRAME ((size_t)64 * 1024)
+/* A dd is started there for each frame. */
+#define FRAME ((size_t)1024 * 1024)
 
 /* One output of a run. */
 struct gather {
@@ -198,23 +199,53 @@ out:
         return rc;
 }
 
+/*
+ * A part of a frame.  All output that comes is taken meanwhile: a command may write any amount
+ * before it takes more input.
+ */
 static int
-send_input(struct far_shell *shell, const char *input, size_t len, struct err *err)
+send_part(struct far_shell *shell, const char *data, size_t len, struct err *err)
 {
-        bool nothing;
+        while (len > 0) {
+                bool nothing;
+                size_t sent;
+                if (far_link_send_some(&shell->link, data, len, &sent, err) < 0)
+                        return -1;
+                data += sent;
+                len -= sent;
+                int wait_ms = sent > 0 ? 0 : -1;
+                do {
+                        if (next(shell, wait_ms, &nothing, err) < 0)
+                                return -1;
+                        wait_ms = 0;
+                } while (!nothing);
+        }
+        return 0;
+}
 
+static int
+send_frames(struct far_shell *shell, const char *input, size_t len, struct err *err)
+{
         while (len > 0) {
                 size_t step = len < FRAME ? len : FRAME;
                 char head[24];
                 int head_len = snprintf(head, sizeof(head), "%zu\n", step);
-                if (far_link_send(&shell->link, head, (size_t)head_len, err) < 0 ||
-                    far_link_send(&shell->link, input, step, err) < 0 ||
-                    next(shell, 0, &nothing, err) < 0)
+                if (send_part(shell, head, (size_t)head_len, err) < 0 ||
+                    send_part(shell, input, step, err) < 0)
                         return -1;
                 input += step;
                 len -= step;
         }
-        return far_link_send(&shell->link, "0\n", 2, err);
+        return send_part(shell, "0\n", 2, err);
+}
+
+static int
+send_input(struct far_shell *shell, const char *input, size_t len, struct err *err)
+{
+        shell->link.far->wants_room = true;
+        int rc = send_frames(shell, input, len, err);
+        shell->link.far->wants_room = false;
+        return rc;
 }
 
 static void

@@ -164,6 +164,7 @@ exec_next(struct far *far, int wait_ms, struct far_event *out, struct err *err)
         struct ws_event event;
         struct err why;
 
+        ws_want_room(it->ws, far->wants_room);
         while (!it->over) {
                 err_init(&why);
                 int got = 0;
@@ -190,7 +191,8 @@ exec_next(struct far *far, int wait_ms, struct far_event *out, struct err *err)
                         judge(it, "");
                         break;
                 }
-                if ((event.kind == WS_NOTHING && it->wakes) || (until >= 0 && now >= until)) {
+                bool is_woken = event.kind == WS_NOTHING && (it->wakes || far->wants_room);
+                if (is_woken || (until >= 0 && now >= until)) {
                         *out = (struct far_event){ .kind = FAR_NOTHING };
                         return 0;
                 }
@@ -232,6 +234,28 @@ exec_send(struct far *far, const void *data, size_t len, struct err *err)
 }
 
 static int
+exec_send_some(struct far *far, const void *data, size_t len, size_t *sent, struct err *err)
+{
+        const unsigned char head = CHANNEL_IN;
+        struct exec *it = (struct exec *)far;
+        struct err why;
+
+        err_init(&why);
+        ws_patience(it->ws, far->stall_ms);
+        if (ws_send_some(
+                it->ws, &head, 1, data, len < MESSAGE_MAX ? len : MESSAGE_MAX, sent, &why) == 0)
+                return 0;
+        if (why.code == ERR_NETWORK) {
+                *sent = len;
+                return 0;
+        }
+        err_prefix(&why, "%s", far->host->label);
+        if (err != NULL)
+                *err = why;
+        return -1;
+}
+
+static int
 exec_end_input(struct far *far, struct err *err)
 {
         const unsigned char message[] = { CHANNEL_CLOSE, CHANNEL_IN };
@@ -262,12 +286,14 @@ exec_free(struct far *far)
 
 static const struct far_ops v4_ops = { .next = exec_next,
         .send = exec_send,
+        .send_some = exec_send_some,
         .end_input = NULL, /* that is what v5 brought */
         .wake_on = exec_wake_on,
         .free = exec_free };
 
 static const struct far_ops v5_ops = { .next = exec_next,
         .send = exec_send,
+        .send_some = exec_send_some,
         .end_input = exec_end_input,
         .wake_on = exec_wake_on,
         .free = exec_free };

@@ -24,6 +24,12 @@ ws_patience(struct ws *ws, int64_t ms)
         ws->patience_ms = ms > 0 ? ms : ws->stall_ms;
 }
 
+void
+ws_want_room(struct ws *ws, bool wanted)
+{
+        ws->wants_room = wanted;
+}
+
 /* Remember an error, and report it. */
 static int
 stick(struct err *kept, struct err *err)
@@ -77,17 +83,31 @@ earlier(int64_t ms, int64_t other)
         return ms < 0 || other < ms ? other : ms;
 }
 
+/* A server that does not read has the time of ws_send. */
+static int64_t
+patience(const struct ws *ws)
+{
+        return ws->write_err.code == ERR_NONE && ws_out_waits(ws) ? ws->patience_ms : ws->stall_ms;
+}
+
+/* Would ws_send_some take something?  What cannot be sent any more it says. */
+static bool
+has_room(const struct ws *ws)
+{
+        return ws->write_err.code != ERR_NONE || (!ws_out_waits(ws) && !ws_control_waits(ws));
+}
+
 /* How long to wait: for the caller, the stall, the next ping. */
 static int64_t
 time_left(const struct ws *ws, int64_t now, int64_t deadline)
 {
         int64_t heard = ws->heard_ms > ws->pinged_ms ? ws->heard_ms : ws->pinged_ms;
-        int64_t left = -1;
+        int64_t left = -1, stall_ms = patience(ws);
 
         if (deadline >= 0)
                 left = earlier(left, deadline - now);
-        if (ws->stall_ms > 0)
-                left = earlier(left, ws->stall_ms - ws->silent_ms);
+        if (stall_ms > 0)
+                left = earlier(left, stall_ms - ws->silent_ms);
         if (ws->ping_ms > 0 && ws->write_err.code == ERR_NONE && !ws->close_sent &&
             !ws_control_waits(ws))
                 left = earlier(left, heard + ws->ping_ms - now);
@@ -130,11 +150,12 @@ next(struct ws *ws, int64_t deadline, struct ws_event *out, struct err *err)
                 }
                 if (ws->ended)
                         return broke_off(ws, err);
-                if (is_over || is_time)
+                if (is_over || is_time || (ws->wants_room && has_room(ws)))
                         return nothing(out);
-                if (ws->stall_ms > 0 && ws->silent_ms >= ws->stall_ms)
-                        return ws_stalled(ws, "read from", ws->stall_ms, err);
-                bool to_write = ws->write_err.code == ERR_NONE && ws_control_waits(ws);
+                if (patience(ws) > 0 && ws->silent_ms >= patience(ws))
+                        return ws_stalled(
+                            ws, ws_out_waits(ws) ? "send to" : "read from", patience(ws), err);
+                bool to_write = !has_room(ws);
                 rc = ws_wait(ws, to_write, time_left(ws, now, deadline), err);
                 if (rc < 0)
                         return -1;
@@ -231,6 +252,42 @@ ws_send(
         if (ws->write_err.code != ERR_NONE || may_send(ws, &ws->write_err) < 0 ||
             put_message(ws, head, head_len, data, len, &ws->write_err) < 0)
                 return stick(&ws->write_err, err);
+        return 0;
+}
+
+/* A frame of what fits into ws->out, where none waits. */
+static int
+begin_message(
+    struct ws *ws, const void *head, size_t head_len, const void *data, size_t len, struct err *err)
+{
+        struct frame frame = { .masked = 0 };
+
+        if (ws_key(ws, frame.key, err) < 0)
+                return -1;
+        frame.waits = ws_frame_build(ws->out, WS_BINARY, (uint64_t)head_len + len, frame.key);
+        if (put_part(ws, &frame, head, head_len, err) < 0 ||
+            put_part(ws, &frame, data, len, err) < 0)
+                return -1;
+        ws->out_at = 0;
+        ws->out_len = frame.waits;
+        return ws_out_try(ws, err);
+}
+
+int
+ws_send_some(struct ws *ws, const void *head, size_t head_len, const void *data, size_t len,
+    size_t *taken, struct err *err)
+{
+        *taken = 0;
+        if (ws->write_err.code != ERR_NONE || may_send(ws, &ws->write_err) < 0 ||
+            ws_control_try(ws, &ws->write_err) < 0)
+                return stick(&ws->write_err, err);
+        if (!has_room(ws))
+                return 0;
+        if (len > WS_SOME_MAX - head_len)
+                len = WS_SOME_MAX - head_len;
+        if (begin_message(ws, head, head_len, data, len, &ws->write_err) < 0)
+                return stick(&ws->write_err, err);
+        *taken = len;
         return 0;
 }
 

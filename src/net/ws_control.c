@@ -56,7 +56,9 @@ build_next(struct ws *ws, struct err *err)
 int
 ws_control_try(struct ws *ws, struct err *err)
 {
-        while (ws_control_waits(ws)) {
+        if (ws_out_try(ws, err) < 0)
+                return -1;
+        while (!ws_out_waits(ws) && ws_control_waits(ws)) {
                 size_t put;
                 if (ws->control_at == ws->control_len && build_next(ws, err) < 0)
                         return -1;
@@ -73,6 +75,9 @@ ws_control_try(struct ws *ws, struct err *err)
 int
 ws_control_put(struct ws *ws, struct err *err)
 {
+        if (ws_put(ws, ws->out + ws->out_at, ws->out_len - ws->out_at, err) < 0)
+                return -1;
+        ws->out_at = ws->out_len;
         while (ws_control_waits(ws)) {
                 if (ws->control_at == ws->control_len && build_next(ws, err) < 0)
                         return -1;

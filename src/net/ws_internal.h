@@ -39,7 +39,9 @@ struct ws {
         struct err read_err;  /* sticks */
         struct err write_err; /* sticks: a frame may have been sent in part */
 
-        unsigned char *out; /* WS_OUT_SIZE */
+        unsigned char *out;     /* WS_OUT_SIZE */
+        size_t out_at, out_len; /* of a frame that goes while we wait for something else */
+        bool wants_room;
         unsigned char control[WS_HEADER_MAX + WS_CONTROL_MAX];
         size_t control_len, control_at; /* one that is being sent */
         int64_t pinged_ms;
@@ -67,13 +69,19 @@ int ws_put(struct ws *ws, const void *data, size_t len, struct err *err);
 /* ws_put_some: as much as goes without waiting; *put may be 0. */
 int ws_put_some(struct ws *ws, const void *data, size_t len, size_t *put, struct err *err);
 
+/* ws_out_waits: has a frame of ws_send_some not gone yet? */
+bool ws_out_waits(const struct ws *ws);
+
+/* ws_out_try: send of it what goes without waiting. */
+int ws_out_try(struct ws *ws, struct err *err);
+
 /* ws_stalled: the error for so long without a byte. */
 int ws_stalled(const struct ws *ws, const char *what, int64_t ms, struct err *err);
 
 /* ws_key: the key of one frame. */
 int ws_key(struct ws *ws, unsigned char out[WS_KEY_SIZE], struct err *err);
 
-/* ws_control_begun: is a control frame sent in part, or to be sent? */
+/* ws_control_waits: is a control frame sent in part, or to be sent? */
 bool ws_control_waits(const struct ws *ws);
 
 /* ws_control_try: send control frames that are due, as far as it goes without waiting. */

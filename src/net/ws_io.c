@@ -98,6 +98,27 @@ ws_put_some(struct ws *ws, const void *data, size_t len, size_t *put, struct err
         return -1;
 }
 
+bool
+ws_out_waits(const struct ws *ws)
+{
+        return ws->out_at < ws->out_len;
+}
+
+int
+ws_out_try(struct ws *ws, struct err *err)
+{
+        while (ws_out_waits(ws)) {
+                size_t put;
+                if (ws_put_some(ws, ws->out + ws->out_at, ws->out_len - ws->out_at, &put, err) < 0)
+                        return -1;
+                if (put == 0)
+                        return 0;
+                ws->out_at += put;
+                ws->silent_ms = 0;
+        }
+        return 0;
+}
+
 static int
 cannot_go_on(struct ws *ws, struct err *err)
 {

@@ -269,9 +269,9 @@ test["lines that nobody reads wait at the server, for longer than a stall, and a
   collectgarbage()
   with_script(t, "expect GET /w\nanswer-file 200 text/plain " .. path .. "\n", function(port)
     local before = resident()
-    local lines <close> = open(t, port, { token = "hidden" }):follow { path = "/w", stall_ms = 500 }
+    local lines <close> = open(t, port, { token = "hidden" }):follow { path = "/w", stall_ms = 2000 }
     t.equal(lines:next(), "1" .. ("x"):rep(100))
-    task.sleep(1500)
+    task.sleep(4000)
     t.check(resident() - before < 30 * 1024 * 1024, "all of it was taken in")
     for index = 2, 500000 do
       t.check(lines:next() == index .. ("x"):rep(100), "a line is missing")
@@ -290,12 +290,12 @@ test["a server that says nothing after a pause has stalled"] = function(t)
   end
   script[#script + 1] = "wait-close\n"
   with_script(t, table.concat(script, "\n"), function(port)
-    local lines <close> = open(t, port, { token = "hidden" }):follow { path = "/w", stall_ms = 500 }
-    task.sleep(1000)
+    local lines <close> = open(t, port, { token = "hidden" }):follow { path = "/w", stall_ms = 2000 }
+    task.sleep(4000)
     for _ = 1, pieces * lines_each do
       t.check(#lines:next() == 127)
     end
-    raises(t, "timeout", "no progress for 0.500 s", lines.next, lines)
+    raises(t, "timeout", "no progress for 2.000 s", lines.next, lines)
   end)
 end
 

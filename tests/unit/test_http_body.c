@@ -188,6 +188,15 @@ run_for(int64_t ms)
                 CHECK_OK(loop_run_once(loop, (int)left, &err), err);
 }
 
+/* ... until something came. */
+static void
+run_to(const struct gate *gate)
+{
+        for (int tries = 0; tries < 1000 && gate->asked == 0; tries++)
+                run_for(10);
+        CHECK_INT(gate->asked, 1);
+}
+
 static struct http_request
 large_answer(struct gate *gate, size_t len)
 {
@@ -201,7 +210,7 @@ large_answer(struct gate *gate, size_t len)
         struct http_request request = get("/x");
         request.on_body = pass;
         request.body_arg = gate;
-        request.stall_ms = 300;
+        request.stall_ms = 1500;
         return request;
 }
 
@@ -214,7 +223,8 @@ TEST(a_body_waits_for_who_takes_it_longer_than_a_stall)
 
         struct http_request request = large_answer(&gate, LARGE_ANSWER);
         start(&request, NULL, &outcome);
-        run_for(1000);
+        run_to(&gate);
+        run_for(3000);
         CHECK_INT(outcome.calls, 0);
         CHECK_INT(gate.asked, 1);
         http_go_on(loop, &gate); /* nobody's */
@@ -240,7 +250,7 @@ TEST(what_comes_after_a_pause_may_be_refused)
 
         struct http_request request = large_answer(&gate, LARGE_ANSWER);
         start(&request, NULL, &outcome);
-        run_for(50);
+        run_to(&gate);
         gate.open = true;
         http_go_on(loop, &outcome);
         run_all();
@@ -261,8 +271,7 @@ TEST(a_body_that_waits_is_ended_and_cancelled)
         struct cancel *cancel = cancel_new(NULL, &err);
         CHECK_PTR(cancel, err);
         start(&request, cancel, &outcome);
-        run_for(50);
-        CHECK_INT(gate.asked, 1);
+        run_to(&gate);
         http_go_on(loop, &outcome);
         cancel_trigger(cancel);
         run_all();

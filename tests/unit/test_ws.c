@@ -848,6 +848,71 @@ TEST(a_server_that_sends_without_bound_and_does_not_read_is_refused)
         free(data);
 }
 
+/* Sends far more than is kept, with pings, and then reads what was sent meanwhile. */
+#define BOTH_COMES ((size_t)48 * 1024 * 1024)
+#define BOTH_SENT ((size_t)9 * 1000 * 1000)
+
+static void
+play_both(struct peer *peer, const void *arg)
+{
+        char *data = calloc(1, 1024 * 1024);
+        int small = 65536, pongs = 0;
+        size_t len, got = 0;
+
+        (void)arg;
+        (void)setsockopt(peer->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+        peer_upgrade(peer);
+        for (size_t sent = 0; sent < BOTH_COMES; sent += 1024 * 1024) {
+                peer_frame(peer, 0x82, data, 1024 * 1024);
+                peer_frame(peer, 0x89, "beat", 4);
+        }
+        free(data);
+        while (got < BOTH_SENT) {
+                unsigned char first = peer_get_frame(peer, &len);
+                pongs += first == 0x8a;
+                if (first == 0x8a)
+                        continue;
+                CHECK_INT(first, 0x82);
+                CHECK_INT(peer->payload[0], 7);
+                for (size_t idx = 1; idx < len; idx++, got++)
+                        CHECK_INT(peer->payload[idx], (unsigned char)(got * 31 % 253));
+        }
+        /* Between the frames, and never in one. */
+        CHECK(pongs > 0);
+        peer_frame(peer, 0x88, "", 0);
+        peer_wait_end(peer);
+}
+
+TEST(who_alternates_between_both_keeps_nothing)
+{
+        unsigned char *data = malloc(BOTH_SENT);
+        size_t sent = 0, come = 0, taken;
+        struct ws_event event;
+        struct err err;
+
+        for (size_t idx = 0; idx < BOTH_SENT; idx++)
+                data[idx] = (unsigned char)(idx * 31 % 253);
+        ws_serve(play_both, NULL, 1);
+        struct ws *ws = ws_connect();
+        ws_want_room(ws, true);
+        err_init(&err);
+        while (sent < BOTH_SENT) {
+                CHECK_OK(
+                    ws_send_some(ws, "\7", 1, data + sent, BOTH_SENT - sent, &taken, &err), err);
+                sent += taken;
+                CHECK_OK(ws_next(ws, taken > 0 ? 0 : -1, &event, &err), err);
+                if (event.kind == WS_PIECE)
+                        come += event.len;
+        }
+        CHECK_INT(come, BOTH_COMES);
+        ws_want_room(ws, false);
+        CHECK_OK(ws_next(ws, -1, &event, &err), err);
+        CHECK_INT(event.kind, WS_CLOSED);
+        ws_free(ws);
+        ws_served();
+        free(data);
+}
+
 TEST(what_a_server_said_before_it_went_is_read_after_a_failed_send)
 {
         struct slow slow = { .sends = 8192, .closes = true };
