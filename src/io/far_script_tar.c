@@ -11,7 +11,7 @@
  * everywhere is right; a link to a directory is followed by "/." behind it.
  *
  * What tar wrote is counted by the kernel: children that were waited for are counted as
- * the shell's own.  Some systems have no such file.
+ * the shell's own.  Some systems have no such file, or do not count so: it is tried first.
  *
  * Says: total KIB; wrote BEFORE BEHIND (bytes); tar STATUS; sum HEX; refuse WHY; name WHY INDEX.
  */
@@ -48,6 +48,8 @@ const char far_script_tar_out[] =
     "fi\n"
     "if [ $proof = structure ]; then\n"
     "  { count </proc/$$/io; } 2>/dev/null; before=$bytes\n"
+    "  (printf %4096s '' >/dev/null); { count </proc/$$/io; } 2>/dev/null\n"
+    "  [ \"$before\" ] && [ $((bytes - before)) -ge 4096 ] && before=$bytes || before=\n"
     "  tar -c $h -f - -- \"$@\" >&3 5<&-; r=$?\n"
     "  { count </proc/$$/io; } 2>/dev/null\n"
     "  [ -z \"$before\" ] || say wrote $before $bytes\n"
