@@ -135,10 +135,12 @@ $(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/obj/tests/harness.a $(OBJ) $(OUT
 SERVER_SRC := $(wildcard tests/servers/*.c)
 SERVER_BIN := $(SERVER_SRC:tests/servers/%.c=$(OUT)/servers/%)
 KUBE_API_OBJ := $(patsubst %.c,$(OUT)/obj/%.o,$(wildcard tests/servers/kube_api/*.c))
+HTTP_SCRIPT_OBJ := $(patsubst %.c,$(OUT)/obj/%.o,$(wildcard tests/servers/http_script/*.c))
 .PHONY: test-programs
 test-programs: unit $(SERVER_BIN) $(OUT)/faultshim.so
 
 $(OUT)/servers/kube_api: $(KUBE_API_OBJ)
+$(OUT)/servers/http_script: $(HTTP_SCRIPT_OBJ)
 $(OUT)/servers/tls_front: LDLIBS += $(shell pkg-config --libs libssl)
 $(OUT)/servers/%: $(OUT)/obj/tests/servers/%.o $(OUT)/obj/tests/harness.a $(OBJ) $(OUT)/obj/gen/scripts.o
 	@mkdir -p $(@D)
