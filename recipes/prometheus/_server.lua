@@ -149,6 +149,11 @@ function Server:inspect(data_dir)
     failure.raise("not_found", ("the target has no directory \"%s\", where Prometheus at %s keeps its data")
       :format(data_dir, self.url), { hint = "is this the right --target? else say where: --data-dir" })
   end
+  -- A snapshot is made where the server's data is: what is looked at elsewhere would stay.
+  if self.target:stat(data_dir .. "/wal", true) == nil then
+    failure.raise("not_found", ("\"%s\" on the target is no data directory of Prometheus: it has no \"wal\"")
+      :format(data_dir), { hint = "is this the right --target? else say where: --data-dir" })
+  end
   return {
     version = build.version, data_dir = data_dir, config = config_files(self, flags),
     owner = { uid = there.uid, gid = there.gid, mode = ("%04o"):format(there.mode) },

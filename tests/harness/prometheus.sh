@@ -198,7 +198,7 @@ fake_prometheus() {
         STORE=$SCRATCH/store
         STATE=$SCRATCH/state/moonkeep
         service=()
-        mkdir -p "$DATA"
+        mkdir -p "$DATA/wal"
         rm -f "$SCRATCH/port" "$SCRATCH/requests"
         {
                 printf '%s\n' "$@"

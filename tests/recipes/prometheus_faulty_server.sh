@@ -102,6 +102,10 @@ elsewhere() {
         run_server
         refuses 1 "has no directory \"/nowhere\"" "hint: is this the right --target?" -- backup --data-dir /nowhere
         mkdir "$SCRATCH/other"
+        refuses 1 "\"$SCRATCH/other\" on the target is no data directory of Prometheus" -- backup --data-dir "$SCRATCH/other"
+        check_not test -e "$DATA/snapshots"
+        # That of another server.
+        mkdir "$SCRATCH/other/wal"
         check_status 1 backup --data-dir "$SCRATCH/other"
         check_contains "$SCRATCH/stderr" "but the target has no \"$SCRATCH/other/snapshots/"
         check_contains "$SCRATCH/stderr" "the snapshot is left where the server made it"
