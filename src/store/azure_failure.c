@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "azure.h"
+#include "object_status.h"
 
 /* Errors that a code of the service stands for; what is not here follows from the status. */
 static const struct known {
@@ -72,29 +73,6 @@ static const struct known {
             NULL },
 };
 
-/* Errors by status, for answers without a code that is known. */
-static const struct by_status {
-        int status;
-        enum err_code means;
-        bool retryable;
-        const char *text;
-} statuses[] = {
-        { 401, ERR_CREDENTIALS, false, "the server wants other credentials" },
-        { 403, ERR_PERMISSION, false, "access denied" },
-        { 404, ERR_NOT_FOUND, false, "there is no such thing" },
-        { 405, ERR_UNSUPPORTED, false, "the server does not allow this" },
-        { 408, ERR_TIMEOUT, true, "the server waited in vain for the request" },
-        { 412, ERR_IO, false, "the blob has changed meanwhile" },
-        { 413, ERR_TOO_BIG, false, "it is larger than the server allows" },
-        { 416, ERR_TRUNCATED, false, "the blob ends before" },
-        { 429, ERR_HTTP, true, "the server wants fewer requests" },
-        { 500, ERR_HTTP, true, "the server failed" },
-        { 501, ERR_UNSUPPORTED, false, "the server cannot do this" },
-        { 502, ERR_HTTP, true, "a proxy has no answer" },
-        { 503, ERR_HTTP, true, "the server is not available" },
-        { 504, ERR_HTTP, true, "a proxy has no answer" },
-};
-
 static bool
 is_code(const struct azure_error *error, const char *code)
 {
@@ -156,6 +134,8 @@ void
 azure_failure(const struct azure_store *it, const struct object_request *request,
     const struct http_answer *answer, const struct azure_error *error, struct err *err)
 {
+        struct object_status status;
+
         /* A condition of ours that something else is there, or nothing. */
         if ((answer->status == 412 || answer->status == 409) &&
             azure_request_has(request, "If-None-Match") &&
@@ -178,12 +158,9 @@ azure_failure(const struct azure_store *it, const struct object_request *request
                         return;
                 }
         }
-        for (size_t idx = 0; idx < sizeof(statuses) / sizeof(statuses[0]); idx++) {
-                if (answer->status != statuses[idx].status)
-                        continue;
-                azure_tell(err, answer, error, statuses[idx].means, statuses[idx].retryable,
-                    statuses[idx].text);
-                if (statuses[idx].means == ERR_CREDENTIALS)
+        if (object_status(answer->status, "blob", &status)) {
+                azure_tell(err, answer, error, status.means, status.retryable, status.text);
+                if (status.means == ERR_CREDENTIALS)
                         hint_credentials(it, err);
                 return;
         }

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "moonkeep/time.h"
+#include "object_status.h"
 #include "s3.h"
 
 /* Errors that a code of the server stands for; what is not here follows from the status. */
@@ -50,30 +51,6 @@ static const struct known {
         { "KMS.NotFoundException", ERR_KEY, false, "KMS has no such key" },
         { "KMS.DisabledException", ERR_KEY, false, "the key in KMS is disabled" },
         { "KMS.KMSInvalidStateException", ERR_KEY, false, "the key in KMS cannot be used" },
-};
-
-/* Errors by status, for answers without a code that is known. */
-static const struct by_status {
-        int status;
-        enum err_code means;
-        bool retryable;
-        const char *text;
-} statuses[] = {
-        { 401, ERR_CREDENTIALS, false, "the server wants other credentials" },
-        { 403, ERR_PERMISSION, false, "access denied" },
-        { 404, ERR_NOT_FOUND, false, "there is no such thing" },
-        { 405, ERR_UNSUPPORTED, false, "the server does not allow this" },
-        { 408, ERR_TIMEOUT, true, "the server waited in vain for the request" },
-        { 412, ERR_IO, false, "the object has changed meanwhile" },
-        { 413, ERR_TOO_BIG, false, "the object is larger than the server allows" },
-        { 416, ERR_TRUNCATED, false, "the object ends before" },
-        { 429, ERR_HTTP, true, "the server wants fewer requests" },
-        { 500, ERR_HTTP, true, "the server failed" },
-        { 501, ERR_UNSUPPORTED, false, "the server cannot do this" },
-        { 502, ERR_HTTP, true, "a proxy has no answer" },
-        { 503, ERR_HTTP, true, "the server is not available" },
-        { 504, ERR_HTTP, true, "a proxy has no answer" },
-        { 507, ERR_FULL, false, "the server is full" },
 };
 
 struct s3_store *
@@ -270,6 +247,8 @@ static void
 tell_failure(struct s3_store *it, const struct object_request *request,
     const struct http_answer *answer, const struct s3_error *error, struct err *err)
 {
+        struct object_status status;
+
         if (is_code(error, "NoSuchBucket")) {
                 tell(err, answer, &(struct s3_error){ .code = "NoSuchBucket" }, ERR_NOT_FOUND,
                     false, "the bucket does not exist");
@@ -294,11 +273,8 @@ tell_failure(struct s3_store *it, const struct object_request *request,
                 hint(it, request, answer, error, err);
                 return;
         }
-        for (size_t idx = 0; idx < sizeof(statuses) / sizeof(statuses[0]); idx++) {
-                if (answer->status != statuses[idx].status)
-                        continue;
-                tell(err, answer, error, statuses[idx].means, statuses[idx].retryable,
-                    statuses[idx].text);
+        if (object_status(answer->status, "object", &status)) {
+                tell(err, answer, error, status.means, status.retryable, status.text);
                 hint(it, request, answer, error, err);
                 return;
         }
