@@ -66,7 +66,6 @@ static const struct failure failures[] = {
         { 409, "BlobUsesCustomerSpecifiedEncryption", ERR_KEY, "a customer's key" },
         { 412, "LeaseIdMissing", ERR_PERMISSION, "holds a lease" },
         { 412, "ConditionNotMet", ERR_IO, "has changed meanwhile" },
-        { 416, "", ERR_TRUNCATED, "the blob ends before" },
         { 507, "", ERR_FULL, "the server is full" },
         { 403, "AuthenticationFailed", ERR_CREDENTIALS, "does not accept who we are" },
         { 403, "AuthorizationFailure", ERR_PERMISSION, "access denied" },
