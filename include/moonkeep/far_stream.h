@@ -74,6 +74,8 @@ struct far_file_opts {
 int far_file_write(struct source *src, struct far_host *host, const char *path,
     const struct far_file_opts *opts, struct cancel *cancel, struct err *err);
 
+struct far_shell;
+
 struct far_env {
         const char *name;
         const char *value;     /* or NULL */
@@ -90,11 +92,13 @@ struct far_run_spec {
         size_t output_max; /* as proc_run */
         int64_t stall_ms;
         bool bare; /* without our script: the far end has no shell; then no env, cwd, input */
+        struct far_shell *shell; /* one that waits there, or NULL: one of its own, with its end */
 };
 
 /*
  * far_run: run it to its end, as proc_run: 0 whatever its exit status.  Ending
- * early (cancel, stall, bound) ends its process group there.
+ * early (cancel, stall, bound) ends its process group there.  With a shell that waits, what
+ * is said of far_shell_run holds, and after -1 that can only be freed.
  */
 int far_run(struct far_host *host, const struct far_run_spec *spec, struct proc_result *result,
     struct cancel *cancel, struct err *err);
@@ -103,7 +107,6 @@ int far_run(struct far_host *host, const struct far_run_spec *spec, struct proc_
  * A shell there that waits for scripts, for many small questions on one
  * connection.  One thread at a time.
  */
-struct far_shell;
 struct far_shell *far_shell_open(
     struct far_host *host, int64_t stall_ms, struct cancel *cancel, struct err *err);
 /*

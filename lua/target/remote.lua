@@ -21,6 +21,7 @@ remote.class = Remote
 
 --- No sign of life for so long ends a connection.
 local STALL_MS = 120000
+remote.STALL_MS = STALL_MS
 
 --- A shell that waited longer may have lost its connection on the way.
 local IDLE_MS = 120000
@@ -186,6 +187,16 @@ local function check_path(path)
   end
 end
 
+--- A shell whose connection surely holds: a command may not be tried twice.
+local SURE_MS = 2000
+
+local function sure_shell(self)
+  local entry = self.idle[#self.idle]
+  if entry and clock.mono() - entry.since < SURE_MS then
+    return table.remove(self.idle).shell
+  end
+end
+
 --- Run a command; argv is passed as it is, no shell interprets it.
 --- @param spec table argv, env (NAME = string or secret), cwd, input, output_max, stall_ms,
 ---   why (for the plan), reads (true: it changes nothing, so a plan runs it, too)
@@ -194,8 +205,20 @@ function Remote:exec(spec)
   if not spec.reads then
     effect.change_for_result("run", table.concat(spec.argv, " "), spec.why)
   end
-  return far.run(self.host, { argv = spec.argv, env = spec.env, cwd = spec.cwd, input = spec.input,
-    output_max = spec.output_max, stall_ms = spec.stall_ms, bare = spec.bare })
+  local shell = not spec.bare and sure_shell(self) or nil
+  local ok, done = pcall(far.run, self.host, { argv = spec.argv, env = spec.env, cwd = spec.cwd,
+    input = spec.input, output_max = spec.output_max, stall_ms = spec.stall_ms, bare = spec.bare, shell = shell })
+  if shell then
+    if ok then
+      give_shell(self, shell)
+    else
+      shell:close()
+    end
+  end
+  if not ok then
+    error(done, 0)
+  end
+  return done
 end
 
 local KINDS = { [0x8] = "file", [0x4] = "dir", [0xa] = "symlink" }
@@ -404,6 +427,11 @@ function Remote:check_absolute(path, what)
   if path:sub(1, 1) ~= "/" then
     failure.raise("usage", ("%s must be an absolute path, not \"%s\""):format(what, path))
   end
+end
+
+--- Take a shell that was opened on the host, for the next question.
+function Remote:keep(shell)
+  give_shell(self, shell)
 end
 
 --- End the shells that wait; the target stays usable.

@@ -78,7 +78,7 @@ static int
 no_shell(const struct far_host *host, struct err *err)
 {
         /* What passes by itself is a place that is not there now, not a program. */
-        if (err == NULL || err->code != ERR_NOT_FOUND || err->retryable ||
+        if (err == NULL || err->code != ERR_NOT_FOUND || err->retryable || err->http == 404 ||
             strstr(err->msg, "\"sh\"") == NULL)
                 return -1;
         return err_hint(

@@ -116,26 +116,28 @@ run_by_shell(struct far_host *host, const struct far_run_spec *spec, struct proc
     struct cancel *cancel, struct err *err)
 {
         struct buf script;
-        struct far_shell *shell = NULL;
+        struct far_shell *own = NULL;
         int rc = -1;
 
         buf_init(&script, SCRIPT_MAX);
-        if (make_script(&script, spec, err) < 0)
+        if (make_script(&script, spec, err) < 0 || cancel_check(cancel, err) < 0)
                 goto out;
-        shell = far_shell_open(host, LINK_STALL_MS, cancel, err);
-        if (shell == NULL)
-                goto out;
+        if (spec->shell == NULL) {
+                own = far_shell_open(host, LINK_STALL_MS, cancel, err);
+                if (own == NULL)
+                        goto out;
+        }
         const struct far_shell_job job = { script.data, spec->argv, spec->input, spec->input_len,
                 spec->output_max, spec->stall_ms };
         /* It is initialised anew there. */
-        rc = far_shell_job_run(shell, &job, result, err);
+        rc = far_shell_job_run(own != NULL ? own : spec->shell, &job, result, err);
         if (rc == 0)
                 rc = check_started(spec, host, result, err);
 out:
         if (script.data != NULL)
                 secret_wipe(script.data, script.cap);
         buf_free(&script);
-        far_shell_free(shell);
+        far_shell_free(own);
         return rc;
 }
 

@@ -26,9 +26,77 @@ push_result(lua_State *L, const struct proc_result *result)
         lua_setfield(L, -2, "stderr");
 }
 
+/* A shell, with a token of its own: it outlives the task that opened it. */
+struct shell_box {
+        struct far_shell *shell;
+        struct cancel *token;
+        bool busy;
+};
+
+static void
+shell_close(void *object)
+{
+        struct shell_box *box = object;
+
+        if (box->busy)
+                return; /* its job has it, and closes it */
+        if (box->token != NULL)
+                cancel_trigger(box->token);
+        far_shell_free(box->shell);
+        cancel_unref(box->token);
+        *box = (struct shell_box){ 0 };
+}
+
+static int shell_run(lua_State *L);
+static int shell_close_method(lua_State *L);
+
+static const luaL_Reg shell_methods[] = {
+        { "run", shell_run },
+        { "close", shell_close_method },
+        { NULL, NULL },
+};
+static const struct lx_class shell_class = { "moonkeep.far_shell", shell_close, shell_methods,
+        true };
+
+/* The shell of box, which nobody uses; raises. */
+static struct far_shell *
+idle_shell(lua_State *L, const struct shell_box *box)
+{
+        if (box->busy)
+                lx_fail(L, ERR_RECIPE, "the shell is in use by another task");
+        if (box->shell == NULL)
+                lx_fail(L, ERR_RECIPE, "the shell is closed");
+        return box->shell;
+}
+
+static void
+abort_shell(void *arg)
+{
+        cancel_trigger(arg);
+}
+
+/* The shell's token is no child of the task's: set it when that is set. */
+static void
+occupy(struct shell_box *box, struct lx_job *lj)
+{
+        box->busy = true;
+        task_abortable(lj->task, abort_shell, box->token);
+}
+
+/* After a failure, on the job's thread: the far end may take a while to end. */
+static void
+drop_shell(struct shell_box *box)
+{
+        struct far_shell *shell = box->shell;
+
+        box->shell = NULL;
+        far_shell_free(shell);
+}
+
 struct run {
         struct lx_job lj;
         struct far_host *host;
+        struct shell_box *box; /* a shell that waits, anchored on the stack; or NULL */
         struct far_run_spec spec;
         struct proc_result result;
         struct far_env env[ENV_MAX]; /* names and values are anchored on the stack */
@@ -53,8 +121,23 @@ static int
 run_run(struct job *job, struct err *err)
 {
         struct run *run = (struct run *)job;
+        int rc = far_run(run->host, &run->spec, &run->result, job->cancel, err);
 
-        return far_run(run->host, &run->spec, &run->result, job->cancel, err);
+        if (rc < 0 && run->box != NULL)
+                drop_shell(run->box);
+        return rc;
+}
+
+static void
+run_begun(struct lx_job *lj)
+{
+        occupy(((struct run *)lj)->box, lj);
+}
+
+static void
+run_ended(struct lx_job *lj)
+{
+        ((struct run *)lj)->box->busy = false;
 }
 
 static int
@@ -96,8 +179,9 @@ take_env(lua_State *L, struct run *run)
 }
 
 /*
- * run(host, {argv, env, cwd, input, output_max, stall_ms, bare}) -> {status,
- * stdout, stderr}; env is NAME = string or secret; waits
+ * run(host, {argv, env, cwd, input, output_max, stall_ms, bare, shell}) -> {status,
+ * stdout, stderr}; env is NAME = string or secret; shell is one that waits there, and
+ * is closed by an error; waits
  */
 static int
 run_there(lua_State *L)
@@ -122,42 +206,16 @@ run_there(lua_State *L)
         run->spec.output_max = (size_t)lx_field_int(L, 2, "output_max", OUTPUT_MAX);
         run->spec.stall_ms = lx_field_int(L, 2, "stall_ms", -1);
         run->spec.bare = lx_field_bool(L, 2, "bare", false);
+        if (lua_getfield(L, 2, "shell") != LUA_TNIL) {
+                run->box = lx_check(L, -1, &shell_class);
+                run->spec.shell = idle_shell(L, run->box);
+                run->lj.begun = run_begun;
+                run->lj.ended = run_ended;
+        }
         run->lj.job.run = run_run;
         run->lj.push = run_push;
         return lx_job_wait(L, 3, &run->lj);
 }
-
-/* A shell, with a token of its own: it outlives the task that opened it. */
-struct shell_box {
-        struct far_shell *shell;
-        struct cancel *token;
-        bool busy;
-};
-
-static void
-shell_close(void *object)
-{
-        struct shell_box *box = object;
-
-        if (box->busy)
-                return; /* its job has it, and closes it */
-        if (box->token != NULL)
-                cancel_trigger(box->token);
-        far_shell_free(box->shell);
-        cancel_unref(box->token);
-        *box = (struct shell_box){ 0 };
-}
-
-static int shell_run(lua_State *L);
-static int shell_close_method(lua_State *L);
-
-static const luaL_Reg shell_methods[] = {
-        { "run", shell_run },
-        { "close", shell_close_method },
-        { NULL, NULL },
-};
-static const struct lx_class shell_class = { "moonkeep.far_shell", shell_close, shell_methods,
-        true };
 
 struct shell_job {
         struct lx_job lj;
@@ -186,19 +244,9 @@ static const struct lx_class shell_job_class = { "moonkeep.far_shell_job", shell
         false };
 
 static void
-abort_shell(void *arg)
-{
-        cancel_trigger(arg);
-}
-
-/* The shell's token is no child of the task's: set it when that is set. */
-static void
 shell_begun(struct lx_job *lj)
 {
-        struct shell_job *job = (struct shell_job *)lj;
-
-        job->box->busy = true;
-        task_abortable(lj->task, abort_shell, job->box->token);
+        occupy(((struct shell_job *)lj)->box, lj);
 }
 
 static void
@@ -254,14 +302,11 @@ static int
 shell_run_run(struct job *base, struct err *err)
 {
         struct shell_job *job = (struct shell_job *)base;
-        struct far_shell *shell = job->box->shell;
 
-        if (far_shell_run(shell, job->script, job->args, job->input, job->input_len,
+        if (far_shell_run(job->box->shell, job->script, job->args, job->input, job->input_len,
                 job->output_max, &job->result, base->cancel, err) == 0)
                 return 0;
-        /* On this thread: the far end may take a while to end. */
-        job->box->shell = NULL;
-        far_shell_free(shell);
+        drop_shell(job->box);
         return -1;
 }
 
@@ -287,10 +332,7 @@ shell_run(lua_State *L)
 
         luaL_checktype(L, 3, LUA_TTABLE);
         lua_settop(L, 4);
-        if (box->busy)
-                lx_fail(L, ERR_RECIPE, "the shell is in use by another task");
-        if (box->shell == NULL)
-                lx_fail(L, ERR_RECIPE, "the shell is closed");
+        (void)idle_shell(L, box);
         lua_createtable(L, 0, 1);
         lua_pushvalue(L, 3);
         lua_setfield(L, -2, "args");

@@ -40,7 +40,7 @@ not_yet_ready() {
 not_yet_known() {
         cat >faults <<'RULES'
 GET */exec* first:1 status 404 NotFound
-GET */exec* first:2 final {"metadata":{},"status":"Failure","message":"container not found (\"main\")"}
+GET */exec* first:2 unstarted container not found ("main")
 RULES
         begin ""
         check_status 0 copy
@@ -106,7 +106,15 @@ not_there() {
         nothing_visible
 }
 
+# What was started to see whether there is a shell runs the command, too.
+one_connection() {
+        begin ""
+        check_status 0 "${MK[@]}" run bench.exec --target pod://default/box
+        check_equal "$(kube_asked GET '/api/v1/namespaces/default/pods/box/exec.*')" 1
+}
+
 scenario "a pod that comes up is waited for" not_yet_ready
+scenario "a command takes one connection" one_connection
 scenario "a kubelet that does not know a pod yet is asked again" not_yet_known
 scenario "a pod that its kubelet never knows is not one without a shell" never_known
 scenario "a pod that runs and is not ready will do" never_ready

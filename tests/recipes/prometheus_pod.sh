@@ -61,7 +61,7 @@ kib_copied() {
 
 # A copy that breaks off and begins anew is counted once.
 broken_off() {
-        echo 'GET *exec* nth:3 close stdout:50000' >faults
+        echo 'GET *exec* nth:2 close stdout:50000' >faults
         FAULTS=(--faults faults)
         in_a_pod :
         check_status 0 pod_backup

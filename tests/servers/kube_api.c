@@ -64,6 +64,7 @@
  *     close-frame stdout:N|stdin:N       ... without a Status
  *     success stdout:N|stdin:N           the command is killed, and Success is said
  *     final missing|empty|garbage|failure|JSON    instead of the Status
+ *     unstarted TEXT     the command is not started, and this is why
  *     late stdout|stderr                 all of it behind the other one
  *     late last                          the last message of stdout comes behind the Status
  *     message drop|twice N               the N-th message of stdout

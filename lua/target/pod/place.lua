@@ -191,35 +191,38 @@ local function is_unknown(e)
   return failure.is(e, "not_found") and (e.retryable or e.http == 404)
 end
 
---- Run the smallest of scripts.
-local function probe_shell(host)
+--- Start a shell there.
+--- @return boolean ok, userdata|table the shell, or why there is none
+local function try_shell(host)
   local ends, tries = clock.mono() + UNKNOWN_MS, 0
   while true do
-    local ok, done = pcall(far.run, host, { argv = { "sh", "-c", ":" }, output_max = 65536, bare = true })
+    local ok, shell = pcall(far.shell, host, remote.STALL_MS)
     tries = tries + 1
-    local again = not ok and (broke_off(done) and tries < PROBES or is_unknown(done) and clock.mono() < ends)
+    local again = not ok and (broke_off(shell) and tries < PROBES or is_unknown(shell) and clock.mono() < ends)
     if not again then
-      return ok, done
+      return ok, shell
     end
-    task.sleep(is_unknown(done) and 300 or 50)
+    task.sleep(is_unknown(shell) and 300 or 50)
   end
 end
 
 --- Has the container a shell?  Asked once an image.
+--- @return boolean has, userdata|nil the shell that was started to know it, which waits
 local function has_shell(self, host, image)
-  if self.memory.shells[image] == nil then
-    local ok, done = probe_shell(host)
-    if not ok and (is_unknown(done) or not failure.is(done, "not_found") and not failure.is(done, "unsupported")) then
-      error(done, 0)
-    end
-    local shells = {}
-    for name, has in pairs(self.memory.shells) do
-      shells[name] = has
-    end
-    shells[image] = ok and done.status == 0
-    self:remember("shells", shells)
+  if self.memory.shells[image] ~= nil then
+    return self.memory.shells[image]
   end
-  return self.memory.shells[image]
+  local ok, shell = try_shell(host)
+  if not ok and (is_unknown(shell) or not failure.is(shell, "not_found")) then
+    error(shell, 0)
+  end
+  local shells = {}
+  for name, has in pairs(self.memory.shells) do
+    shells[name] = has
+  end
+  shells[image] = ok
+  self:remember("shells", shells)
+  return ok, ok and shell or nil
 end
 
 local function machine_of(self, host)
@@ -227,9 +230,12 @@ local function machine_of(self, host)
     name = ("pod %s/%s"):format(self.memory.blueprint.namespace, self.memory.blueprint.pod) }
 end
 
-local function in_pod(self, pod, host)
-  return { via = "pod", uid = pod.metadata.uid, pod = pod.metadata.name, host = host,
-    machine = machine_of(self, host) }
+local function in_pod(self, pod, host, shell)
+  local machine = machine_of(self, host)
+  if shell then
+    machine:keep(shell)
+  end
+  return { via = "pod", uid = pod.metadata.uid, pod = pod.metadata.name, host = host, machine = machine }
 end
 
 --- The image of the helper: as asked, else the container's own, unless it has no shell.
@@ -322,8 +328,9 @@ local function enter(self)
   local current
   if pod and not stuck then
     local host, image = self:host(pod.metadata.name, container.name), image_of(pod, container)
-    if has_shell(self, host, image) then
-      current = in_pod(self, pod, host)
+    local has, shell = has_shell(self, host, image)
+    if has then
+      current = in_pod(self, pod, host, shell)
     else
       current = in_helper(self, pod, image)
     end
@@ -427,7 +434,11 @@ end
 
 --- Has the container a shell?
 function Place:has_shell(pod)
-  return has_shell(self, self:host(pod.name, pod.container), pod.image)
+  local has, shell = has_shell(self, self:host(pod.name, pod.container), pod.image)
+  if shell then
+    shell:close()
+  end
+  return has
 end
 
 --- What a person types to run a command in the container.

@@ -290,7 +290,9 @@ converse(struct exec *exec)
 static void
 run(struct exec *exec, const struct api_command *command)
 {
-        char *why = api_process_start(command, &exec->process);
+        const char *unstarted = exec_unstarted(exec);
+        char *why = *unstarted != '\0' ? fault_checked(strdup(unstarted))
+                                       : api_process_start(command, &exec->process);
 
         if (why != NULL) {
                 end_with(exec, internal_error(why));

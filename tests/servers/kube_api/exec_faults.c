@@ -299,3 +299,9 @@ exec_say_good_bye(struct exec *exec)
         exec->conn->fd = -1;
         exec->conn->over = true;
 }
+
+const char *
+exec_unstarted(const struct exec *exec)
+{
+        return argument(exec, "unstarted", 0);
+}

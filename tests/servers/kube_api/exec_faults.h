@@ -36,6 +36,9 @@ void exec_output(struct exec *exec, int channel, const char *data, size_t len);
 /* exec_input_faults: what happens once so much of stdin has come; false: leave. */
 bool exec_input_faults(struct exec *exec);
 
+/* exec_unstarted: why the command is not started; "" when it is. */
+const char *exec_unstarted(const struct exec *exec);
+
 /* exec_finish: the Status, and the close frame. */
 void exec_finish(struct exec *exec, const char *status);
 

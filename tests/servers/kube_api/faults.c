@@ -18,6 +18,7 @@ static const struct fault_action actions[] = {
         { "success", 1, 1, true },
         { "event", 2, 2, false },
         { "final", 1, 0, false },
+        { "unstarted", 1, 0, false },
         { "late", 1, 1, false },
         { "message", 2, 2, false },
         { "lose", 2, 2, false },
