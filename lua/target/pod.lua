@@ -7,6 +7,7 @@ local address = require "target.pod.address"
 local blueprint = require "target.pod.blueprint"
 local effect = require "effect"
 local failure = require "failure"
+local place = require "target.pod.place"
 
 local pod = {}
 
@@ -22,7 +23,7 @@ end
 function pod.open(text)
   local where = address.parse(text)
   return setmetatable({ url = text, name = address.describe(where), address = where,
-    place = require("target.pod.place").new(where) }, Pod)
+    place = place.new(where) }, Pod)
 end
 
 --- What may show that the pod went away meanwhile.
@@ -40,7 +41,7 @@ local function enter(self, paths)
 end
 
 --- Call a method of the machine that is acted on.  When the pod went away
---- meanwhile, what only reads is asked again where it is now.
+--- meanwhile, what only reads, or was not started, is asked again where it is now.
 local function act(self, method, reads, paths, ...)
   local current = enter(self, paths)
   local results = table.pack(pcall(current.machine[method], current.machine, ...))
@@ -55,7 +56,7 @@ local function act(self, method, reads, paths, ...)
     end
     local before = current
     current.seen = -math.huge -- look again before the next use
-    if not reads then
+    if not reads and not place.is_unknown(e) then
       error(e, 0)
     end
     current = enter(self, paths)

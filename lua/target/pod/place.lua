@@ -186,8 +186,9 @@ local function broke_off(e)
   return failure.is(e, "network") or failure.is(e, "truncated")
 end
 
---- A node may not know a container yet that runs, by its status, or again.
-local function is_unknown(e)
+--- A node may not know a container yet that runs, by its status, or again; or the pod has
+--- gone meanwhile.  Nothing was started.
+function place.is_unknown(e)
   return failure.is(e, "not_found") and (e.retryable or e.http == 404)
 end
 
@@ -198,11 +199,11 @@ local function try_shell(host)
   while true do
     local ok, shell = pcall(far.shell, host, remote.STALL_MS)
     tries = tries + 1
-    local again = not ok and (broke_off(shell) and tries < PROBES or is_unknown(shell) and clock.mono() < ends)
+    local again = not ok and (broke_off(shell) and tries < PROBES or place.is_unknown(shell) and clock.mono() < ends)
     if not again then
       return ok, shell
     end
-    task.sleep(is_unknown(shell) and 300 or 50)
+    task.sleep(place.is_unknown(shell) and 300 or 50)
   end
 end
 
@@ -213,7 +214,7 @@ local function has_shell(self, host, image)
     return self.memory.shells[image]
   end
   local ok, shell = try_shell(host)
-  if not ok and (is_unknown(shell) or not failure.is(shell, "not_found")) then
+  if not ok and (place.is_unknown(shell) or not failure.is(shell, "not_found")) then
     error(shell, 0)
   end
   local shells = {}
