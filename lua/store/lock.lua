@@ -131,13 +131,17 @@ end
 local function write_new(self, number, text, why)
   local excludes = self.store:excludes() ~= false
   self.store:put(key_of(self, number), text, { exclusive = excludes, why = why })
-  if excludes or effect.planning() then
+  if effect.planning() then
     return
   end
+  -- Numbers become free again behind a release: ours may be one of long ago by now.
   local last, holder = newest(self)
-  if last ~= number or holder.run ~= self.run then
-    failure.raise("exists", ("%s: another run took the lock at the same time"):format(self.name))
+  if last == number and holder.run == self.run then
+    return
+  elseif last > number and excludes then
+    self.store:remove(key_of(self, number))
   end
+  failure.raise("exists", ("%s: another run took the lock at the same time"):format(self.name))
 end
 
 --- Take the lock.  Raises "locked" when another run holds it.  When it was taken over

@@ -63,9 +63,11 @@ finish(struct transfer *transfer, const struct err *err)
 {
         struct loop *loop = transfer->loop;
 
+        /* What changes something is said each time. */
         if (err == NULL)
-                log_news(LOG_DEBUG, "%s %s: %d, %zu bytes", transfer->request.method,
-                    transfer->name, transfer->answer.status, transfer->answer.body.len);
+                (strcmp(transfer->request.method, "GET") == 0 ? log_news : log_msg)(LOG_DEBUG,
+                    "%s %s: %d, %zu bytes", transfer->request.method, transfer->name,
+                    transfer->answer.status, transfer->answer.body.len);
         else
                 log_msg(LOG_DEBUG, "%s", err->msg);
         if (transfer->request.sent != NULL && was_sent(transfer))

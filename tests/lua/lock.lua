@@ -277,6 +277,35 @@ test["a release leaves nothing of writes that were interrupted"] = function(t)
   t.equal(#fs.list(dir .. "/locks/a/b"), 1)
 end
 
+test["a number that became free meanwhile is no lock"] = function(t)
+  local place = store.open(t.dir())
+  local first, other, third = lock.new(place, "a/b", "first"), lock.new(place, "a/b", "other"), lock.new(place, "a/b", "third")
+  first:acquire()
+  first:release()
+  -- Others take it, give it back and take it again between our look and our write.
+  local looked = false
+  local slow = setmetatable({ get = function(_, key, max)
+    local seen = place:get(key, max)
+    if not looked then
+      looked = true
+      other:acquire()
+      other:release()
+      third:acquire()
+    end
+    return seen
+  end }, { __index = function(_, name)
+    local value = place[name]
+    return type(value) ~= "function" and value or function(_, ...)
+      return value(place, ...)
+    end
+  end })
+  local mine = lock.new(slow, "a/b", "mine")
+  t.raises("locked", "in use by run third", mine.acquire, mine)
+  third:check()
+  third:release()
+  t.check(mine:acquire() > 0)
+end
+
 test["processes that race for one lock hold it one at a time"] = function(t)
   local dir = t.dir()
   fs.write(dir .. "/child.lua", ([[
