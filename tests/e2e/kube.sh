@@ -43,11 +43,16 @@ kinds() {
         done
 }
 
+# listed KIND: what kubectl lists, in all namespaces.
+listed() {
+        kubectl get "$1" -A -o json | jq -r '.items[].metadata | "\(.namespace) \(.name) \(.uid)"' | sort
+}
+
 lists() {
         local kind
         make_namespace
         for kind in pods nodes namespaces services clusterroles deployments.apps serviceaccounts; do
-                kubectl get "$kind" -A -o json | jq -r '.items[].metadata | "\(.namespace) \(.name) \(.uid)"' | sort >theirs
+                listed "$kind" >before
                 kube_do "
   local lines = {}
   cluster:each('$kind', { all = true, limit = 3 }, function(object)
@@ -56,7 +61,11 @@ lists() {
   end)
   return json.array(lines)"
                 jq -r '.[]' <<<"$SAID" | sort >ours
-                diff theirs ours
+                # Others may come and go meanwhile.
+                listed "$kind" >behind
+                check_equal "$(comm -23 <(comm -12 before behind) ours)" ""
+                check_equal "$(comm -13 <(sort -u before behind) ours | grep -F "$NAMESPACE")" ""
+                check_equal "$(uniq -d ours)" ""
         done
 }
 
@@ -101,6 +110,12 @@ deployment() {
 END
 }
 
+# The kubelet may have no log of a container that it has just replaced.
+last_words() {
+        kube_do 'return cluster:logs((cluster:list("pod", { selector = "app=crash" }))[1].metadata.name, { previous = true })'
+        [ "$SAID" = '"last words\n"' ]
+}
+
 # Why a rollout does not end is in its error, long before its time is over.
 troubles() {
         make_namespace
@@ -117,8 +132,7 @@ troubles() {
         said 'container "main": CrashLoopBackOff' "it ended with status 3" "its last words: kubectl -n $NAMESPACE logs crash-"
         kube_refused 'cluster:rollout_status("deploy", "command", { patience_ms = 1000, limit_ms = 60000 })'
         said 'container "main": ' "/no/such/program"
-        kube_do 'return cluster:logs((cluster:list("pod", { selector = "app=crash" }))[1].metadata.name, { previous = true })'
-        check_equal "$SAID" '"last words\n"'
+        wait_for 60 last_words
         # A pod that was in trouble is no reason against what replaces it.
         kube patch deployment crash --type=json \
             -p '[{"op": "replace", "path": "/spec/template/spec/containers/0/command", "value": ["sleep", "1000"]}]'
