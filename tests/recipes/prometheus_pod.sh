@@ -108,7 +108,7 @@ not_coming_back() {
             >"$SCRATCH/run.out" 2>&1 &
         local pid=$! began
         defer kill -KILL "$pid"
-        wait_for 60 grep -q "not removed yet" "$SCRATCH/run.out"
+        wait_for 60 grep -qE "not removed yet|waiting for pod:" "$SCRATCH/run.out"
         began=$SECONDS
         kill -TERM "$pid"
         STATUS=0
