@@ -34,7 +34,7 @@ to_a_directory() {
         check_says "started    true"
         as_before 1
         # What it says of the past is what it said before.
-        check test "$(ask 'count(count_over_time(%7B__name__%3D~%22.%2B%22%7D%5B1d%5D))')" -gt 10
+        check test "$(ask 'count(last_over_time(%7B__name__%3D~%22.%2B%22%7D%5B1d%5D))')" -gt 10
         check_equal "$(kube exec prometheus-0 -- sh -c "ls -ad $DATA/.moonkeep-old-* | wc -l")" 1
         check_equal "$(kube exec prometheus-0 -- sh -c "find $DATA ! -user 65534 | wc -l")" 0
 }

@@ -10,10 +10,11 @@ if [ "${E2E_IMAGE:-}" = registry.local/busybox ]; then
 fi
 
 # make_volume: where the cluster has the class "static", whose volumes are made by hand, a volume
-# of the namespace's own, on the place of one that nobody claims.
+# of the namespace's own, on the place of one that nobody else claims.
 make_volume() {
         kubectl get pv -o json | jq --arg name "$NAMESPACE" '
-            [.items[] | select(.spec.storageClassName == "static" and .spec.claimRef == null)][0] |
+            [.items[] | select(.spec.storageClassName == "static" and
+                (.spec.claimRef.namespace // "mk-e2e-" | startswith("mk-e2e-")))][0] |
             {apiVersion, kind, metadata: {name: $name},
              spec: (.spec + {claimRef: {namespace: $name, name: "data-prometheus-0"}})}' |
             kubectl create -f - >/dev/null
@@ -41,7 +42,7 @@ make_prometheus() {
         make_namespace
         DATA=/prometheus/$NAMESPACE
         if kubectl get storageclass static >/dev/null 2>&1; then
-                class='storageClassName: static,'
+                class="storageClassName: static, volumeName: $NAMESPACE,"
                 make_volume
         fi
         kube create -f - >/dev/null <<END
