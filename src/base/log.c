@@ -131,6 +131,9 @@ format_line(struct line *line, enum log_level level, const char *message, size_t
 }
 
 /* The message, redacted: before escapes could hide a secret from the search. */
+static size_t format_message(char message[MESSAGE_MAX], const char *fmt, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
 static size_t
 format_message(char message[MESSAGE_MAX], const char *fmt, va_list args)
 {
