@@ -146,33 +146,6 @@ format_message(char message[MESSAGE_MAX], const char *fmt, va_list args)
         return len;
 }
 
-static void
-write_message(enum log_level level, const char *message, size_t len)
-{
-        struct line line;
-
-        format_line(&line, level, message, len, atomic_load(&as_json));
-        /* One write, so that lines of several threads and processes stay lines. */
-        while (write(STDERR_FILENO, line.data, line.len) < 0 && errno == EINTR)
-                continue;
-}
-
-void
-log_msg(enum log_level level, const char *fmt, ...)
-{
-        int saved = errno;
-        char message[MESSAGE_MAX];
-        va_list args;
-
-        if (!log_enabled(level))
-                return;
-        va_start(args, fmt);
-        size_t len = format_message(message, fmt, args);
-        va_end(args);
-        write_message(level, message, len);
-        errno = saved;
-}
-
 /* FNV-1a: enough to tell lines apart, of which one too few may be shown. */
 static uint64_t
 hash_of(const char *message, size_t len)
@@ -204,19 +177,46 @@ was_said(uint64_t hash)
         return found;
 }
 
-void
-log_news(enum log_level level, const char *fmt, ...)
+static void say(enum log_level level, bool only_news, const char *fmt, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+static void
+say(enum log_level level, bool only_news, const char *fmt, va_list args)
 {
         int saved = errno;
         char message[MESSAGE_MAX];
+        struct line line;
+        size_t len = format_message(message, fmt, args);
+
+        if (!only_news || !was_said(hash_of(message, len))) {
+                format_line(&line, level, message, len, atomic_load(&as_json));
+                /* One write, so that lines of several threads and processes stay lines. */
+                while (write(STDERR_FILENO, line.data, line.len) < 0 && errno == EINTR)
+                        continue;
+        }
+        errno = saved;
+}
+
+void
+log_msg(enum log_level level, const char *fmt, ...)
+{
         va_list args;
 
         if (!log_enabled(level))
                 return;
         va_start(args, fmt);
-        size_t len = format_message(message, fmt, args);
+        say(level, false, fmt, args);
         va_end(args);
-        if (!was_said(hash_of(message, len)))
-                write_message(level, message, len);
-        errno = saved;
+}
+
+void
+log_news(enum log_level level, const char *fmt, ...)
+{
+        va_list args;
+
+        if (!log_enabled(level))
+                return;
+        va_start(args, fmt);
+        say(level, true, fmt, args);
+        va_end(args);
 }
