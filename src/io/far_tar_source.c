@@ -1,5 +1,6 @@
 /*
- * A directory at the far end as a tar: whole when it has its end blocks.
+ * A directory at the far end as a tar: whole when it has its end blocks, and as many bytes as
+ * tar wrote there, where that is known.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -200,7 +200,19 @@ exec_next(struct far *far, int wait_ms, struct far_event *out, struct err *err)
         return give_end(it, out, err);
 }
 
-/* One message.  That the connection has ended is for next to say, and why. */
+/* Why it could not be sent; 0 where the connection has ended: that is for next to say, and why. */
+static int
+not_sent(const struct exec *it, struct err *why, struct err *err)
+{
+        if (why->code == ERR_NETWORK)
+                return 0;
+        err_prefix(why, "%s", it->far.host->label);
+        if (err != NULL)
+                *err = *why;
+        return -1;
+}
+
+/* One message. */
 static int
 send_message(struct exec *it, const void *head, size_t head_len, const void *data, size_t len,
     struct err *err)
@@ -209,12 +221,9 @@ send_message(struct exec *it, const void *head, size_t head_len, const void *dat
 
         err_init(&why);
         ws_patience(it->ws, it->far.stall_ms);
-        if (ws_send(it->ws, head, head_len, data, len, &why) == 0 || why.code == ERR_NETWORK)
+        if (ws_send(it->ws, head, head_len, data, len, &why) == 0)
                 return 0;
-        err_prefix(&why, "%s", it->far.host->label);
-        if (err != NULL)
-                *err = why;
-        return -1;
+        return not_sent(it, &why, err);
 }
 
 static int
@@ -245,14 +254,9 @@ exec_send_some(struct far *far, const void *data, size_t len, size_t *sent, stru
         if (ws_send_some(
                 it->ws, &head, 1, data, len < MESSAGE_MAX ? len : MESSAGE_MAX, sent, &why) == 0)
                 return 0;
-        if (why.code == ERR_NETWORK) {
-                *sent = len;
-                return 0;
-        }
-        err_prefix(&why, "%s", far->host->label);
-        if (err != NULL)
-                *err = why;
-        return -1;
+        /* What nobody takes any more is dropped. */
+        *sent = len;
+        return not_sent(it, &why, err);
 }
 
 static int

@@ -53,6 +53,21 @@ free_pem(struct buf *bytes)
         buf_free(bytes);
 }
 
+static struct http_route *
+make_route(const struct kube_config *config, const char *ca_pem, size_t ca_len,
+    const char *cert_pem, size_t cert_len, struct secret *key, struct err *err)
+{
+        struct http_route_opts opts = { .ca_pem = ca_pem,
+                .ca_pem_len = ca_len,
+                .cert_pem = cert_pem,
+                .cert_pem_len = cert_len,
+                .key_pem = key,
+                .server_name = config->server_name,
+                .proxy = config->proxy };
+
+        return http_route_new(&opts, err);
+}
+
 struct http_route *
 kube_route_with(const struct kube_config *config, const char *cert_pem, size_t cert_len,
     struct secret *key, struct err *err)
@@ -61,17 +76,9 @@ kube_route_with(const struct kube_config *config, const char *cert_pem, size_t c
         struct buf ca;
 
         if (read_pem(config->ca_file, config->ca_pem, config->ca_pem_len, &ca, err) == 0) {
-                struct http_route_opts opts = { .ca_pem = ca.data,
-                        .ca_pem_len = ca.len,
-                        .cert_pem = cert_pem,
-                        .cert_pem_len = cert_len,
-                        .key_pem = key,
-                        .server_name = config->server_name,
-                        .proxy = config->proxy };
                 /* An empty file is no authority, and not those of the system. */
-                if (config->ca_file != NULL && ca.data == NULL)
-                        opts.ca_pem = "";
-                route = http_route_new(&opts, err);
+                const char *ca_pem = config->ca_file != NULL && ca.data == NULL ? "" : ca.data;
+                route = make_route(config, ca_pem, ca.len, cert_pem, cert_len, key, err);
         }
         free_pem(&ca);
         return route;
@@ -111,17 +118,10 @@ out:
 int
 kube_route_init(struct kube_route *it, const struct kube_config *config, struct err *err)
 {
-        struct http_route_opts opts = { .ca_pem = config->ca_pem,
-                .ca_pem_len = config->ca_pem_len,
-                .cert_pem = config->cert_pem,
-                .cert_pem_len = config->cert_pem_len,
-                .key_pem = config->key_pem,
-                .server_name = config->server_name,
-                .proxy = config->proxy };
-
         /* Marks of no file: what changed since the configuration was read is seen at once. */
         *it = (struct kube_route){ .config = config };
-        it->made = http_route_new(&opts, err);
+        it->made = make_route(config, config->ca_pem, config->ca_pem_len, config->cert_pem,
+            config->cert_pem_len, config->key_pem, err);
         if (it->made == NULL)
                 return err_prefix(err, "cannot use context \"%s\"", config->context);
         return 0;
