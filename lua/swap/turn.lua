@@ -108,7 +108,6 @@ function turn.take(target, place)
   end
 end
 
-
 --- Give a sign of life.  Raises "refused" when another has passed over this turn.
 function Turn:renew()
   if self.path == nil then
