@@ -144,7 +144,7 @@ $(OUT)/servers/http_script: $(HTTP_SCRIPT_OBJ)
 $(OUT)/servers/tls_front: LDLIBS += $(shell pkg-config --libs libssl)
 $(OUT)/servers/%: $(OUT)/obj/tests/servers/%.o $(OUT)/obj/tests/harness.a $(OBJ) $(OUT)/obj/gen/scripts.o
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
 $(OUT)/faultshim.so: tests/harness/faultshim.c
 	@mkdir -p $(@D)

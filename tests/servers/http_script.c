@@ -109,11 +109,11 @@ accept_all(void *arg)
                 pthread_mutex_unlock(&script_lock);
                 if (drop)
                         continue;
-                int *own = script_checked(malloc(sizeof(*own)));
+                int *own = fault_checked(malloc(sizeof(*own)));
                 *own = fd;
                 pthread_t thread;
                 if (pthread_create(&thread, NULL, serve, own) != 0)
-                        script_fail("cannot start a thread");
+                        fault_fail("cannot start a thread");
                 pthread_detach(thread);
         }
         return NULL;
@@ -137,11 +137,11 @@ listen_on(int port, const char *unix_path)
                 rc = bind(fd, (struct sockaddr *)&inet, sizeof(inet));
         }
         if (rc < 0 || listen(fd, 64) < 0)
-                script_fail("cannot listen: %s", strerror(errno));
+                fault_fail("cannot listen: %s", strerror(errno));
 
         socklen_t len = sizeof(inet);
         if (unix_path == NULL && getsockname(fd, (struct sockaddr *)&inet, &len) < 0)
-                script_fail("cannot listen: %s", strerror(errno));
+                fault_fail("cannot listen: %s", strerror(errno));
         printf("port %d\n", unix_path != NULL ? 0 : ntohs(inet.sin_port));
         fflush(stdout);
         return fd;
@@ -178,12 +178,12 @@ wait_for_end(int seconds)
                         continue;
                 step = script_next();
                 if (step != NULL)
-                        script_fail("%s, and line %d still expects %s %s",
+                        fault_fail("%s, and line %d still expects %s %s",
                             told_to_end ? "told to end" : "the time is over", step->number,
                             step->method, step->target);
                 if (told_to_end || script_forever)
                         break;
-                script_fail("the time is over, and an answer is still being sent");
+                fault_fail("the time is over, and an answer is still being sent");
         }
         pthread_mutex_unlock(&script_lock);
 }
@@ -209,17 +209,17 @@ main(int argc, char **argv)
                 else if (strcmp(argv[idx], "--unix") == 0)
                         unix_path = argv[idx + 1];
                 else if (strcmp(argv[idx], "--log") == 0)
-                        script_log_file = script_checked(fopen(argv[idx + 1], "ae"));
+                        script_log_file = fault_checked(fopen(argv[idx + 1], "ae"));
                 else
                         break;
         }
         if (idx + 1 != argc)
-                script_fail(
+                fault_fail(
                     "usage: http_script [--time S] [--port N | --unix PATH] [--log FILE] SCRIPT");
         script_read(argv[idx]);
         int listener = listen_on(port, unix_path);
         if (pthread_create(&thread, NULL, accept_all, &listener) != 0)
-                script_fail("cannot start a thread");
+                fault_fail("cannot start a thread");
         wait_for_end(seconds);
         fflush(NULL);
         _exit(0);

@@ -27,11 +27,11 @@ answer_file(struct script_conn *conn, const char *status, const char *type, cons
         long size = -1;
 
         if (file == NULL || fseek(file, 0, SEEK_END) != 0 || (size = ftell(file)) < 0)
-                script_fail("%s: %s", path, strerror(errno));
+                fault_fail("%s: %s", path, strerror(errno));
         rewind(file);
-        char *bytes = script_checked(malloc((size_t)size + 1));
+        char *bytes = fault_checked(malloc((size_t)size + 1));
         if (fread(bytes, 1, (size_t)size, file) != (size_t)size)
-                script_fail("%s: cannot read", path);
+                fault_fail("%s: cannot read", path);
         fclose(file);
         bool ok = answer(conn, status, type, bytes, (size_t)size);
         free(bytes);
@@ -47,13 +47,13 @@ answer_range(struct script_conn *conn, const char *text, int number)
 
         int got = sscanf(text, "%lu-%lu/%lu %lu", &first, &last, &size, &count);
         if (got < 3 || last < first || last - first >= BODY_MAX)
-                script_fail("line %d: answer-range FIRST-LAST/SIZE [N]", number);
+                fault_fail("line %d: answer-range FIRST-LAST/SIZE [N]", number);
         if (got < 4)
                 count = last - first + 1;
         int head_len = snprintf(head, sizeof(head),
             "HTTP/1.1 206 OK\r\nContent-Range: bytes %lu-%lu/%lu\r\nContent-Length: %lu\r\n%s\r\n",
             first, last, size, last - first + 1, conn->extra);
-        char *bytes = script_checked(malloc(count + 1));
+        char *bytes = fault_checked(malloc(count + 1));
         for (unsigned long at = 0; at < count; at++)
                 bytes[at] = script_pattern(first + at);
         bool ok = conn_put(conn, head, (size_t)head_len) && conn_put(conn, bytes, count);
@@ -69,7 +69,7 @@ unquote(char *text, int number)
         const char *at = text + 1;
 
         if (*text != '"')
-                script_fail("line %d: answer-raw \"BYTES\"", number);
+                fault_fail("line %d: answer-raw \"BYTES\"", number);
         for (; *at != '\0' && *at != '"'; at++) {
                 if (*at != '\\') {
                         *out++ = *at;
@@ -90,7 +90,7 @@ unquote(char *text, int number)
                         *out++ = (char)byte;
                         at += 2;
                 } else
-                        script_fail("line %d: unknown escape", number);
+                        fault_fail("line %d: unknown escape", number);
         }
         return (size_t)(out - text);
 }
@@ -119,7 +119,7 @@ wait_close(struct script_conn *conn)
 bool
 script_act(const struct script_step *step, struct script_conn *conn, const char *line)
 {
-        char *copy = script_checked(strdup(line));
+        char *copy = fault_checked(strdup(line));
         char *rest = copy;
         const char *name = script_word(&rest);
         bool ok = true;

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "harness/sockets.h"
 #include "servers/http_script/script.h"
 
 #define HEAD_MAX ((size_t)256 * 1024)
@@ -33,15 +34,12 @@ conn_put(struct script_conn *conn, const char *data, size_t len)
                         slice = (size_t)(conn->rate / 10 > 0 ? conn->rate / 10 : 1);
                         slice = slice < len ? slice : len;
                 }
-                ssize_t sent = send(conn->fd, data, slice, MSG_NOSIGNAL);
-                if (sent < 0 && errno == EINTR)
-                        continue;
-                if (sent < 0)
+                if (!socket_send(conn->fd, data, slice))
                         return false;
-                data += sent;
-                len -= (size_t)sent;
+                data += slice;
+                len -= slice;
                 if (conn->rate > 0)
-                        conn_pause((double)sent / (double)conn->rate);
+                        conn_pause((double)slice / (double)conn->rate);
         }
         return true;
 }
@@ -77,7 +75,7 @@ bool
 conn_fill(struct script_conn *conn, size_t want)
 {
         while (conn->pending_len < want) {
-                conn->pending = script_checked(realloc(conn->pending, conn->pending_len + 65536));
+                conn->pending = fault_checked(realloc(conn->pending, conn->pending_len + 65536));
                 ssize_t got = recv(conn->fd, conn->pending + conn->pending_len, 65535, 0);
                 if (got < 0 && errno == EINTR)
                         continue;
@@ -97,13 +95,13 @@ conn_read_head(struct script_conn *conn, struct script_request *request)
 
         while (conn->pending == NULL || (end = strstr(conn->pending, "\r\n\r\n")) == NULL) {
                 if (conn->pending_len > HEAD_MAX)
-                        script_fail("a request has a head of more than %zu bytes", HEAD_MAX);
+                        fault_fail("a request has a head of more than %zu bytes", HEAD_MAX);
                 if (!conn_fill(conn, conn->pending_len + 1))
                         return false;
         }
         size_t head_len = (size_t)(end - conn->pending) + 4;
-        request->head = script_checked(strndup(conn->pending, head_len));
-        request->copy = script_checked(strndup(request->head, strcspn(request->head, "\r\n")));
+        request->head = fault_checked(strndup(conn->pending, head_len));
+        request->copy = fault_checked(strndup(request->head, strcspn(request->head, "\r\n")));
         char *at = request->copy;
         request->method = script_word(&at);
         request->target = script_word(&at);
@@ -120,10 +118,10 @@ conn_read_body(struct script_conn *conn, struct script_request *request)
         request->body_len = value != NULL ? (size_t)strtoul(value, NULL, 10) : 0;
         if (request->body_len > BODY_MAX ||
             request_header(request->head, "Transfer-Encoding", &len) != NULL)
-                script_fail("a request has a body of a form or size that is not read here");
+                fault_fail("a request has a body of a form or size that is not read here");
         if (!conn_fill(conn, head_len + request->body_len))
                 return false;
-        request->body = script_checked(malloc(request->body_len + 1));
+        request->body = fault_checked(malloc(request->body_len + 1));
         memcpy(request->body, conn->pending + head_len, request->body_len);
         request->body[request->body_len] = '\0';
         conn->pending_len -= head_len + request->body_len;

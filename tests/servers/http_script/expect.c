@@ -8,12 +8,12 @@
 bool
 script_has_header(const struct script_request *request, const char *line, int number)
 {
-        char *name = script_checked(strdup(line + strspn(line, " \t")));
+        char *name = fault_checked(strdup(line + strspn(line, " \t")));
         char *colon = strchr(name, ':');
         size_t len = 0;
 
         if (colon == NULL)
-                script_fail("line %d: a header is NAME: VALUE", number);
+                fault_fail("line %d: a header is NAME: VALUE", number);
         *colon++ = '\0';
         colon += strspn(colon, " ");
         const char *value = request_header(request->head, name, &len);
@@ -35,7 +35,7 @@ is_pattern(const struct script_request *request, const char *range, int number)
         unsigned long first, last;
 
         if (sscanf(range, "%lu-%lu", &first, &last) != 2)
-                script_fail("line %d: expect-pattern FIRST-LAST", number);
+                fault_fail("line %d: expect-pattern FIRST-LAST", number);
         if (request->body_len != last - first + 1)
                 return false;
         for (unsigned long at = first; at <= last; at++) {
@@ -49,7 +49,7 @@ is_pattern(const struct script_request *request, const char *range, int number)
 void
 script_check(const struct script_step *step, const char *line, const struct script_request *request)
 {
-        char *copy = script_checked(strdup(line));
+        char *copy = fault_checked(strdup(line));
         char *rest = copy;
         const char *name = script_word(&rest);
         size_t len = 0;
@@ -71,7 +71,7 @@ script_check(const struct script_step *step, const char *line, const struct scri
                 ok = (strcmp(rest, "new") == 0) == (request->on_connection == 1);
         }
         if (!ok)
-                script_fail("line %d: not true: %s\n%s%.2000s", step->number, line, request->head,
+                fault_fail("line %d: not true: %s\n%s%.2000s", step->number, line, request->head,
                     request->body);
         free(copy);
 }

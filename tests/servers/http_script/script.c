@@ -1,11 +1,9 @@
 #include "servers/http_script/script.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "servers/http_script/expect.h"
 
@@ -16,28 +14,6 @@ bool script_forever;
 
 static struct script_step steps[STEPS_MAX];
 static int step_count;
-
-void
-script_fail(const char *fmt, ...)
-{
-        va_list args;
-
-        va_start(args, fmt);
-        fputs("http_script: ", stderr);
-        vfprintf(stderr, fmt, args);
-        fputc('\n', stderr);
-        va_end(args);
-        fflush(NULL);
-        _exit(1);
-}
-
-void *
-script_checked(void *ptr)
-{
-        if (ptr == NULL)
-                script_fail("out of memory");
-        return ptr;
-}
 
 static const char *const below[] = { "when-header", "cut-request", "expect-header",
         "expect-no-header", "expect-no-text", "expect-body", "expect-pattern", "expect-connection",
@@ -74,11 +50,11 @@ add_line(struct script_step *step, const char *line, int number)
                 if (!script_is_word(line, below[idx]))
                         continue;
                 if (step == NULL || step->drop || step->line_count == LINES_MAX)
-                        script_fail("line %d: \"%s\" has no place here", number, below[idx]);
-                step->lines[step->line_count++] = script_checked(strdup(line));
+                        fault_fail("line %d: \"%s\" has no place here", number, below[idx]);
+                step->lines[step->line_count++] = fault_checked(strdup(line));
                 return;
         }
-        script_fail("line %d: unknown directive: %.60s", number, line);
+        fault_fail("line %d: unknown directive: %.60s", number, line);
 }
 
 void
@@ -92,10 +68,10 @@ script_read(const char *path)
         int expected = 0;
 
         if (file == NULL)
-                script_fail("%s: %s", path, strerror(errno));
+                fault_fail("%s: %s", path, strerror(errno));
         for (int number = 1; (len = getline(&line, &cap, file)) >= 0; number++) {
                 if ((size_t)len > LINE_MAX_LEN)
-                        script_fail("line %d is too long", number);
+                        fault_fail("line %d is too long", number);
                 while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
                         line[--len] = '\0';
                 char *at = line + strspn(line, " \t");
@@ -112,7 +88,7 @@ script_read(const char *path)
                         continue;
                 }
                 if (step_count == STEPS_MAX)
-                        script_fail("line %d: more than %d steps", number, STEPS_MAX);
+                        fault_fail("line %d: more than %d steps", number, STEPS_MAX);
                 step = &steps[step_count++];
                 step->number = number;
                 step->always = script_is_word(at, "always");
@@ -120,10 +96,10 @@ script_read(const char *path)
                 step->drop = drop;
                 expected += !step->always;
                 const char *kind = script_word(&at);
-                step->method = script_checked(strdup(drop ? kind : script_word(&at)));
-                step->target = script_checked(strdup(script_word(&at)));
+                step->method = fault_checked(strdup(drop ? kind : script_word(&at)));
+                step->target = fault_checked(strdup(script_word(&at)));
                 if (!drop && *step->target == '\0')
-                        script_fail("line %d: method and target are missing", number);
+                        fault_fail("line %d: method and target are missing", number);
                 if (*at != '\0')
                         add_line(step, at, number);
         }
@@ -191,8 +167,8 @@ script_find(const struct script_request *request)
                         return &steps[idx];
         }
         if (step != NULL)
-                script_fail("line %d expects %s %s, and %s %s came", step->number, step->method,
+                fault_fail("line %d expects %s %s, and %s %s came", step->number, step->method,
                     step->target, request->method, request->target);
-        script_fail(
+        fault_fail(
             "nothing is expected any more, and %s %s came", request->method, request->target);
 }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "harness/fault_rules.h"
 #include "servers/http_script/conn.h"
 
 #define LINES_MAX 32
@@ -25,12 +26,6 @@ struct script_step {
 
 /* Serve until SIGTERM. */
 extern bool script_forever;
-
-/* script_fail: say why, and end the process with 1. */
-void script_fail(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
-
-/* script_checked: what was allocated. */
-void *script_checked(void *ptr);
 
 /* script_word: the first word of text, cut off; *text is behind it. */
 char *script_word(char **text);
