@@ -20,16 +20,22 @@ api_control_times(int start_ms, int stop_ms)
         stop_delay_ms = stop_ms;
 }
 
-json_t *
-api_snapshot(const char *group, const char *plural)
+static json_t *
+snapshot_of(const struct api_type *type)
 {
         size_t count;
-        struct api_object **objects = api_objects(api_type_find(group, "v1", plural), &count);
+        struct api_object **objects = api_objects(type, &count);
         json_t *list = json_array();
 
         for (size_t idx = 0; idx < count; idx++)
                 json_array_append(list, objects[idx]->json);
         return list;
+}
+
+json_t *
+api_snapshot(const char *group, const char *plural)
+{
+        return snapshot_of(api_type_find(group, "v1", plural));
 }
 
 struct api_object *
@@ -39,19 +45,25 @@ api_find_json(const char *group, const char *plural, const json_t *json)
             api_text(json, "metadata.name"));
 }
 
-/* Owners that do not control count for the collection of garbage only. */
-static bool
-is_controlled_by(const json_t *object, const char *uid)
+/* The reference to the owner with that uid, or NULL. */
+static const json_t *
+owner_of(const json_t *object, const char *uid)
 {
         const json_t *owners = api_at(object, "metadata.ownerReferences");
 
         for (size_t idx = 0; idx < json_array_size(owners); idx++) {
                 const json_t *owner = json_array_get(owners, idx);
-                if (json_is_true(json_object_get(owner, "controller")) &&
-                    strcmp(api_text(owner, "uid"), uid) == 0)
-                        return true;
+                if (strcmp(api_text(owner, "uid"), uid) == 0)
+                        return owner;
         }
-        return false;
+        return NULL;
+}
+
+/* Owners that do not control count for the collection of garbage only. */
+static bool
+is_controlled_by(const json_t *object, const char *uid)
+{
+        return json_is_true(json_object_get(owner_of(object, uid), "controller"));
 }
 
 json_t *
@@ -218,14 +230,70 @@ is_empty_namespace(const struct api_object *object)
         return true;
 }
 
+static bool
+has_finalizer(const json_t *object, const char *wanted, size_t *idx)
+{
+        const json_t *finalizers = api_at(object, "metadata.finalizers");
+
+        for (*idx = 0; *idx < json_array_size(finalizers); (*idx)++) {
+                const char *name = json_string_value(json_array_get(finalizers, *idx));
+                if (name != NULL && strcmp(name, wanted) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* Begin the deletion of all that this one owns; is there any that holds it back? */
+static bool
+end_owned(const struct api_type *type, const char *uid)
+{
+        json_t *all = snapshot_of(type);
+        bool holds = false;
+
+        for (size_t idx = 0; idx < json_array_size(all); idx++) {
+                const json_t *json = json_array_get(all, idx);
+                const json_t *owner = owner_of(json, uid);
+                if (owner == NULL)
+                        continue;
+                struct api_object *owned = api_find(
+                    type, api_text(json, "metadata.namespace"), api_text(json, "metadata.name"));
+                if (owned == NULL)
+                        continue;
+                holds = holds || json_is_true(json_object_get(owner, "blockOwnerDeletion"));
+                if (owned->doomed_ms == 0)
+                        api_doom(owned, -1, API_FOREGROUND_POLICY);
+        }
+        json_decref(all);
+        return holds;
+}
+
+/* What is deleted in the foreground goes after what it owns. */
+static void
+end_after_owned(struct api_object *object, size_t finalizer)
+{
+        bool holds = false;
+
+        for (size_t at = 0; at < api_type_count(); at++)
+                holds |= end_owned(api_type_at(at), api_text(object->json, "metadata.uid"));
+        if (holds)
+                return;
+        json_t *copy = api_copy(object->json);
+        json_array_remove(api_at(copy, "metadata.finalizers"), finalizer);
+        api_store(object->type, copy);
+}
+
 static void
 tidy(struct api_object *object)
 {
         bool is_pod = strcmp(object->type->plural, "pods") == 0;
         bool is_namespace = strcmp(object->type->plural, "namespaces") == 0;
         bool held = json_array_size(api_at(object->json, "metadata.finalizers")) > 0;
+        size_t finalizer;
 
-        if (object->doomed_ms != 0 && !held && is_namespace) {
+        if (object->doomed_ms != 0 &&
+            has_finalizer(object->json, API_FOREGROUND_FINALIZER, &finalizer)) {
+                end_after_owned(object, finalizer);
+        } else if (object->doomed_ms != 0 && !held && is_namespace) {
                 if (is_empty_namespace(object))
                         api_drop(object);
         } else if (object->doomed_ms != 0 && !held && !is_pod) {

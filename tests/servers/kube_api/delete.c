@@ -66,6 +66,9 @@ api_doom(struct api_object *object, int64_t grace_s, const char *propagation)
                                  : 0;
         if (strcmp(propagation, "Orphan") == 0)
                 orphan(api_text(object->json, "metadata.uid"));
+        bool waits =
+            !is_pod && object->doomed_ms == 0 && strcmp(propagation, API_FOREGROUND_POLICY) == 0;
+        held = held || waits;
         if (is_pod && *api_text(object->json, "spec.nodeName") != '\0' && grace_s > 0)
                 held = true;
         if (!held || (object->doomed_ms != 0 && grace_s == 0 &&
@@ -80,6 +83,12 @@ api_doom(struct api_object *object, int64_t grace_s, const char *propagation)
         api_set_number(copy, "metadata.deletionGracePeriodSeconds", grace_s);
         if (strcmp(object->type->plural, "namespaces") == 0)
                 api_set_text(copy, "status.phase", "Terminating");
+        if (waits) {
+                if (api_at(copy, "metadata.finalizers") == NULL)
+                        api_set(copy, "metadata.finalizers", json_array());
+                json_array_append_new(
+                    api_at(copy, "metadata.finalizers"), json_string(API_FOREGROUND_FINALIZER));
+        }
         api_store(object->type, copy);
 }
 

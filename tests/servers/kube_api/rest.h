@@ -49,6 +49,10 @@ bool api_is_dry(const struct api_conn *conn);
  */
 json_t *api_scale_of(const struct api_type *type, const json_t *object);
 
+/* A deletion that ends when all that is owned has gone. */
+#define API_FOREGROUND_POLICY "Foreground"
+#define API_FOREGROUND_FINALIZER "foregroundDeletion"
+
 /* api_doom: begin the deletion of an object, or drop it at once where nothing holds it. */
 void api_doom(struct api_object *object, int64_t grace_s, const char *propagation);
 
