@@ -8,6 +8,7 @@ local blueprint = require "target.pod.blueprint"
 local effect = require "effect"
 local failure = require "failure"
 local place = require "target.pod.place"
+local shells = require "target.pod.shells"
 
 local pod = {}
 
@@ -56,7 +57,7 @@ local function act(self, method, reads, paths, ...)
     end
     local before = current
     current.seen = -math.huge -- look again before the next use
-    if not reads and not place.is_unknown(e) then
+    if not reads and not shells.is_unknown(e) then
       error(e, 0)
     end
     current = enter(self, paths)

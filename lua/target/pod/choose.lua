@@ -23,6 +23,14 @@ function choose.status(pod, container)
   return nil
 end
 
+--- The image of a container, as exactly as the node knows it.
+--- @param container table its part of the spec
+function choose.image(pod, container)
+  local status = choose.status(pod, container.name)
+  local id = status and status.imageID or ""
+  return id ~= "" and id or container.image
+end
+
 --- Does the container run?
 function choose.runs(pod, container)
   local status = choose.status(pod, container)

@@ -10,12 +10,12 @@ local choose = require "target.pod.choose"
 local clock = require "clock"
 local effect = require "effect"
 local failure = require "failure"
-local far = require "_far"
 local guard = require "target.pod.guard"
 local helper = require "target.pod.helper"
 local kube = require "kube"
 local native = require "_kube"
 local remote = require "target.remote"
+local shells = require "target.pod.shells"
 local task = require "task"
 local words = require "words"
 local workloads = require "target.pod.workloads"
@@ -40,14 +40,13 @@ Place.__index = Place
 --- @param where table of address.parse
 --- @param cluster? table of the module kube, where it is open already
 function place.new(where, cluster)
-  return setmetatable({ where = where, session = nil, memory = { shells = {} }, _cluster = cluster }, Place)
+  return setmetatable({ where = where, session = nil, memory = {}, _cluster = cluster }, Place)
 end
 
 --- Belong to a run (recipe.session).
 function Place:attach(session)
   self.session = session
   self.memory = session.memory or self.memory
-  self.memory.shells = self.memory.shells or {}
 end
 
 local function say(self, kind, text, ...)
@@ -164,68 +163,6 @@ local function settle(self)
   end
 end
 
---- The image of a container, as exactly as the node knows it.
-local function image_of(pod, container)
-  for _, status in ipairs(pod.status.containerStatuses or {}) do
-    if status.name == container.name and (status.imageID or "") ~= "" then
-      return status.imageID
-    end
-  end
-  return container.image
-end
-
---- How often a connection that breaks off at once is tried.
-local PROBES = 3
-
---- How long a container that runs may be unknown to its node.
-local UNKNOWN_MS = 10000
-
---- A server that ends the connection at once, since there is no such program, may do so before
---- it was read that this is why.
-local function broke_off(e)
-  return failure.is(e, "network") or failure.is(e, "truncated")
-end
-
---- A node may not know a container yet that runs, by its status, or again; or the pod has
---- gone meanwhile.  Nothing was started.
-function place.is_unknown(e)
-  return failure.is(e, "not_found") and (e.retryable or e.http == 404)
-end
-
---- Start a shell there.
---- @return boolean ok, userdata|table the shell, or why there is none
-local function try_shell(host)
-  local ends, tries = clock.mono() + UNKNOWN_MS, 0
-  while true do
-    local ok, shell = pcall(far.shell, host, remote.STALL_MS)
-    tries = tries + 1
-    local again = not ok and (broke_off(shell) and tries < PROBES or place.is_unknown(shell) and clock.mono() < ends)
-    if not again then
-      return ok, shell
-    end
-    task.sleep(place.is_unknown(shell) and 300 or 50)
-  end
-end
-
---- Has the container a shell?  Asked once an image.
---- @return boolean has, userdata|nil the shell that was started to know it, which waits
-local function has_shell(self, host, image)
-  if self.memory.shells[image] ~= nil then
-    return self.memory.shells[image]
-  end
-  local ok, shell = try_shell(host)
-  if not ok and (place.is_unknown(shell) or not failure.is(shell, "not_found")) then
-    error(shell, 0)
-  end
-  local shells = {}
-  for name, has in pairs(self.memory.shells) do
-    shells[name] = has
-  end
-  shells[image] = ok
-  self:remember("shells", shells)
-  return ok, ok and shell or nil
-end
-
 local function machine_of(self, host)
   return remote.new { host = host, url = self.where.text, proof = self.where.proof,
     name = ("pod %s/%s"):format(self.memory.blueprint.namespace, self.memory.blueprint.pod) }
@@ -243,7 +180,7 @@ end
 local function helper_image(self, pod, image)
   if self.where.helper then
     return self.where.helper
-  elseif pod and self.memory.shells[image] == false then
+  elseif pod and shells.known(self, image) == false then
     failure.raise("unsupported", ("pod %s/%s has no shell in container %s"):format(pod.metadata.namespace,
       pod.metadata.name, self.memory.blueprint.container),
       { hint = "name an image with sh, tar and dd for a helper pod beside it: helper=IMAGE behind the ? of "
@@ -328,8 +265,8 @@ local function enter(self)
   local pod, container, stuck = settle(self)
   local current
   if pod and not stuck then
-    local host, image = self:host(pod.metadata.name, container.name), image_of(pod, container)
-    local has, shell = has_shell(self, host, image)
+    local host, image = self:host(pod.metadata.name, container.name), choose.image(pod, container)
+    local has, shell = shells.find(self, host, image)
     if has then
       current = in_pod(self, pod, host, shell)
     else
@@ -429,13 +366,13 @@ function Place:running()
       or "there is no such pod now"), look_closer(self, pod, container)
   end
   self._running = { seen = clock.mono(), name = pod.metadata.name, uid = pod.metadata.uid,
-    ips = workloads.addresses(pod), container = container.name, image = image_of(pod, container) }
+    ips = workloads.addresses(pod), container = container.name, image = choose.image(pod, container) }
   return self._running
 end
 
 --- Has the container a shell?
 function Place:has_shell(pod)
-  local has, shell = has_shell(self, self:host(pod.name, pod.container), pod.image)
+  local has, shell = shells.find(self, self:host(pod.name, pod.container), pod.image)
   if shell then
     shell:close()
   end
