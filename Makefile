@@ -108,6 +108,11 @@ $(OUT)/obj/gen/scripts.o: $(OUT)/gen/scripts.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
+# What tests and fuzzers are linked with: an archive, of which each gets what it uses.
+$(OUT)/obj/moonkeep.a: $(OBJ) $(OUT)/obj/gen/scripts.o
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
 # Unit tests: one program for each tests/unit/test_NAME.c.  What tests share is
 # an archive: a test gets only what it asks for.
 HARNESS_SRC := $(filter-out tests/harness/faultshim.c tests/unit/test_%,\
@@ -127,7 +132,7 @@ $(OUT)/obj/tests/harness.a: $(HARNESS_OBJ)
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
-$(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/obj/tests/harness.a $(OBJ) $(OUT)/obj/gen/scripts.o
+$(OUT)/unit/%: $(OUT)/obj/tests/unit/%.o $(OUT)/obj/tests/harness.a $(OUT)/obj/moonkeep.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -142,7 +147,7 @@ test-programs: unit $(SERVER_BIN) $(OUT)/faultshim.so
 $(OUT)/servers/kube_api: $(KUBE_API_OBJ)
 $(OUT)/servers/http_script: $(HTTP_SCRIPT_OBJ)
 $(OUT)/servers/tls_front: LDLIBS += $(shell pkg-config --libs libssl)
-$(OUT)/servers/%: $(OUT)/obj/tests/servers/%.o $(OUT)/obj/tests/harness.a $(OBJ) $(OUT)/obj/gen/scripts.o
+$(OUT)/servers/%: $(OUT)/obj/tests/servers/%.o $(OUT)/obj/tests/harness.a $(OUT)/obj/moonkeep.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
@@ -156,7 +161,7 @@ FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(OUT)/%)
 .PHONY: fuzzers
 fuzzers: $(FUZZ_BIN)
 
-$(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OBJ) $(OUT)/obj/gen/scripts.o
+$(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/obj/moonkeep.a
 	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 -include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
