@@ -224,15 +224,35 @@ function task.again_within(limit_ms, fn, tell)
   end, fn, tell)
 end
 
---- What a wait waits for, said with -v whenever it changes.
---- @param what string what is waited for
---- @return function(why) called with each state that is seen; nil: nothing is known
-function task.told(what)
+--- Call tell("waiting for WHAT: WHY") whenever what is seen changes.
+local function on_change(what, tell)
   local said
   return function(why)
     if why and why ~= said then
       said = why
-      os_.tell(("waiting for %s: %s"):format(what, why))
+      tell(("waiting for %s: %s"):format(what, why))
+    end
+  end
+end
+
+--- What a wait waits for, said with -v whenever it changes.
+--- @param what string what is waited for
+--- @return function(why) called with each state that is seen; nil: nothing is known
+function task.told(what)
+  return on_change(what, os_.tell)
+end
+
+--- What a wait waits for, said aloud whenever it changes, once that takes long; beside task.told.
+--- @param what string what is waited for
+--- @param silent_ms integer how long is waited without a word, from now on
+--- @param tell function(text) may be called with a text again, after another one
+--- @return function(why) called with each state that is seen; nil: nothing is known
+function task.aloud(what, silent_ms, tell)
+  local clock = require "clock"
+  local ends, say = clock.mono() + silent_ms, on_change(what, tell)
+  return function(why)
+    if clock.mono() >= ends then
+      say(why)
     end
   end
 end

@@ -174,11 +174,13 @@ end
 --- Wait; what is waited for is told where that takes long.
 --- @param fn function() -> boolean, why not yet
 local function wait_aloud(target, what, limit_ms, fn)
-  local began = clock.mono()
+  local aloud = task.aloud(what, SILENT_MS, function(text)
+    target:tell(text)
+  end)
   task.wait_until(what, limit_ms, function()
     local done, why = fn()
-    if not done and clock.mono() - began >= SILENT_MS then
-      target:tell(("waiting for %s: %s"):format(what, why))
+    if not done then
+      aloud(why)
     end
     return done, why
   end)

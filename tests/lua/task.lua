@@ -617,4 +617,20 @@ test["what broke off is tried again, what is wrong is not"] = function(t)
   t.raises("network", "always", task.again, 2, function() failure.raise("network", "always") end)
 end
 
+test["what a long wait waits for is said aloud, each change once, and nothing before it is long"] = function(t)
+  local heard = {}
+  local function hear(text)
+    heard[#heard + 1] = text
+  end
+  local aloud = task.aloud("the pod", 20, hear)
+  aloud "pending"
+  t.equal(heard, {})
+  task.sleep(30)
+  for _, why in ipairs { "pending", "pending", "being deleted", "pending" } do
+    aloud(why)
+    aloud(nil)
+  end
+  t.equal(heard, { "waiting for the pod: pending", "waiting for the pod: being deleted", "waiting for the pod: pending" })
+end
+
 return test

@@ -142,6 +142,9 @@ end
 local function settle(self)
   local began = clock.mono()
   local ends, tell = began + COMING_MS, task.told(self.where.text)
+  local aloud = task.aloud(self.where.text, SILENT_MS, function(text)
+    self:once("say", "%s", text)
+  end)
   while true do
     local pod, container, expected = look(self)
     if pod == nil and not expected then
@@ -155,9 +158,8 @@ local function settle(self)
     elseif clock.mono() >= ends or task.cancelled() and clock.mono() >= began + CANCELLED_MS then
       failure.raise("timeout", ("waited %d s for %s: %s"):format((clock.mono() - began) // 1000, self.where.text,
         pod and choose.state(pod) or "it does not come"), { hint = "kubectl describe says more" })
-    elseif clock.mono() - began >= SILENT_MS then
-      self:once("say", "waiting for %s: %s", self.where.text, pod and choose.state(pod) or "it does not come yet")
     end
+    aloud(pod and choose.state(pod) or "it does not come yet")
     tell(pod and choose.state(pod) or "it does not come")
     task.sleep(300)
   end
