@@ -160,10 +160,10 @@ end_of(const struct kube_credential *got, const struct http_route *route)
 
 /* Run the plugin, without the lock: others have to see that it runs. */
 static int
-ask(struct kube_creds *it, struct kube_credential *got, struct http_route **route,
-    struct cancel *cancel, struct err *err)
+ask(struct kube_creds *it, const struct buf *authority, struct kube_credential *got,
+    struct http_route **route, struct cancel *cancel, struct err *err)
 {
-        if (kube_plugin_run(it->config, got, cancel, err) < 0)
+        if (kube_plugin_run(it->config, authority, got, cancel, err) < 0)
                 return -1;
         if (got->cert_pem == NULL)
                 return 0;
@@ -196,15 +196,22 @@ run_plugin(struct kube_creds *it, struct cancel *cancel, struct err *err)
 {
         struct kube_credential got = { 0 };
         struct http_route *route = NULL;
+        struct buf authority; /* a copy: the route may be renewed while the plugin runs */
         struct err why;
 
-        struct cancel *busy = cancel_new(NULL, err);
-        if (busy == NULL)
+        buf_init(&authority, KUBE_PEM_MAX);
+        if (buf_add(&authority, it->route.authority.data, it->route.authority.len, err) < 0)
                 return -1;
+        struct cancel *busy = cancel_new(NULL, err);
+        if (busy == NULL) {
+                buf_free(&authority);
+                return -1;
+        }
         it->busy = busy;
         pthread_mutex_unlock(&it->lock);
         err_init(&why);
-        int rc = ask(it, &got, &route, cancel, &why);
+        int rc = ask(it, &authority, &got, &route, cancel, &why);
+        buf_free(&authority);
         pthread_mutex_lock(&it->lock);
         if (rc == 0)
                 take(it, &got, route);

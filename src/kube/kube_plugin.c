@@ -69,8 +69,8 @@ run_with(const struct kube_config *config, char *info, struct proc_result *resul
 }
 
 int
-kube_plugin_run(const struct kube_config *config, struct kube_credential *out,
-    struct cancel *cancel, struct err *err)
+kube_plugin_run(const struct kube_config *config, const struct buf *authority,
+    struct kube_credential *out, struct cancel *cancel, struct err *err)
 {
         const struct kube_plugin *plugin = config->plugin;
         struct proc_result result;
@@ -88,7 +88,7 @@ kube_plugin_run(const struct kube_config *config, struct kube_credential *out,
         buf_init(&info, ANSWER_MAX);
         rc = buf_addstr(&info, "KUBERNETES_EXEC_INFO=", err);
         if (rc == 0)
-                rc = kube_plugin_info(config, &info, err);
+                rc = kube_plugin_info(config, authority, &info, err);
         if (rc < 0) {
                 buf_free(&info);
                 return -1;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "kube_config.h"
+#include "moonkeep/buf.h"
 #include "moonkeep/cancel.h"
 
 struct kube_credential {
@@ -20,17 +21,20 @@ struct kube_credential {
 void kube_credential_clear(struct kube_credential *credential);
 
 /*
- * kube_plugin_run: run the plugin of the configuration.  ERR_CREDENTIALS with
- * what it wrote to its standard error, redacted, or with its install hint.
+ * kube_plugin_run: run the plugin of the configuration; authority: that of the
+ * cluster as it is now, as PEM, for a plugin that wants to know it; empty: there is none.
+ * ERR_CREDENTIALS with what it wrote to its standard error, redacted, or with its
+ * install hint.
  */
-int kube_plugin_run(const struct kube_config *config, struct kube_credential *out,
-    struct cancel *cancel, struct err *err);
+int kube_plugin_run(const struct kube_config *config, const struct buf *authority,
+    struct kube_credential *out, struct cancel *cancel, struct err *err);
 
 /* kube_plugin_answer: what a plugin of that apiVersion wrote to its standard output. */
 int kube_plugin_answer(const char *text, size_t len, const char *version,
     struct kube_credential *out, struct err *err);
 
-/* kube_plugin_info: append KUBERNETES_EXEC_INFO's value. */
-int kube_plugin_info(const struct kube_config *config, struct buf *out, struct err *err);
+/* kube_plugin_info: append KUBERNETES_EXEC_INFO's value; authority as of kube_plugin_run. */
+int kube_plugin_info(const struct kube_config *config, const struct buf *authority, struct buf *out,
+    struct err *err);
 
 #endif

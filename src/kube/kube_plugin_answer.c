@@ -30,7 +30,8 @@ set_text(struct json *object, const char *key, const char *text, struct err *err
 
 /* The cluster, for plugins that asked for it. */
 static int
-fill_cluster(const struct kube_config *config, struct json *cluster, struct err *err)
+fill_cluster(const struct kube_config *config, const struct buf *authority, struct json *cluster,
+    struct err *err)
 {
         struct buf coded;
         int rc = 0;
@@ -39,9 +40,9 @@ fill_cluster(const struct kube_config *config, struct json *cluster, struct err 
             set_text(cluster, "tls-server-name", config->server_name, err) < 0 ||
             set_text(cluster, "proxy-url", config->proxy, err) < 0)
                 return -1;
-        if (config->ca_pem != NULL) {
+        if (authority->len != 0) {
                 buf_init(&coded, 2 * KUBE_PEM_MAX);
-                rc = base64_encode(config->ca_pem, config->ca_pem_len, &coded, err);
+                rc = base64_encode(authority->data, authority->len, &coded, err);
                 if (rc == 0)
                         rc = set_text(cluster, "certificate-authority-data", coded.data, err);
                 buf_free(&coded);
@@ -55,7 +56,8 @@ fill_cluster(const struct kube_config *config, struct json *cluster, struct err 
 }
 
 int
-kube_plugin_info(const struct kube_config *config, struct buf *out, struct err *err)
+kube_plugin_info(
+    const struct kube_config *config, const struct buf *authority, struct buf *out, struct err *err)
 {
         struct json *info = json_new_object(err);
         int rc = -1;
@@ -70,7 +72,7 @@ kube_plugin_info(const struct kube_config *config, struct buf *out, struct err *
                 goto done;
         if (config->plugin->wants_cluster) {
                 if (json_set(spec, "cluster", strlen("cluster"), json_new_object(err), err) < 0 ||
-                    fill_cluster(config, json_get(spec, "cluster"), err) < 0)
+                    fill_cluster(config, authority, json_get(spec, "cluster"), err) < 0)
                         goto done;
         }
         rc = json_dump(info, 0, out, err);

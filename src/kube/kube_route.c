@@ -68,30 +68,38 @@ make_route(const struct kube_config *config, const char *ca_pem, size_t ca_len,
         return http_route_new(&opts, err);
 }
 
+/* To the authority of now, which is left in ca. */
+static struct http_route *
+route_with(const struct kube_config *config, const char *cert_pem, size_t cert_len,
+    struct secret *key, struct buf *ca, struct err *err)
+{
+        if (read_pem(config->ca_file, config->ca_pem, config->ca_pem_len, ca, err) < 0)
+                return NULL;
+        /* An empty file is no authority, and not those of the system. */
+        const char *ca_pem = config->ca_file != NULL && ca->data == NULL ? "" : ca->data;
+        return make_route(config, ca_pem, ca->len, cert_pem, cert_len, key, err);
+}
+
 struct http_route *
 kube_route_with(const struct kube_config *config, const char *cert_pem, size_t cert_len,
     struct secret *key, struct err *err)
 {
-        struct http_route *route = NULL;
         struct buf ca;
 
-        if (read_pem(config->ca_file, config->ca_pem, config->ca_pem_len, &ca, err) == 0) {
-                /* An empty file is no authority, and not those of the system. */
-                const char *ca_pem = config->ca_file != NULL && ca.data == NULL ? "" : ca.data;
-                route = make_route(config, ca_pem, ca.len, cert_pem, cert_len, key, err);
-        }
-        free_pem(&ca);
+        struct http_route *route = route_with(config, cert_pem, cert_len, key, &ca, err);
+        buf_free(&ca);
         return route;
 }
 
-/* Of what the files hold now. */
+/* Of what the files hold now; the authority is left in ca. */
 static struct http_route *
-read_files(const struct kube_config *config, struct err *err)
+read_files(const struct kube_config *config, struct buf *ca, struct err *err)
 {
         struct http_route *route = NULL;
         struct secret *key = secret_ref(config->key_pem);
         struct buf cert, fresh_key;
 
+        buf_init(ca, KUBE_PEM_MAX);
         buf_init(&fresh_key, KUBE_PEM_MAX);
         if (read_pem(config->cert_file, config->cert_pem, config->cert_pem_len, &cert, err) < 0)
                 goto out;
@@ -107,7 +115,7 @@ read_files(const struct kube_config *config, struct err *err)
         if (config->cert_file != NULL && cert.data == NULL)
                 err_set(err, ERR_INVALID, "\"%s\" is empty", config->cert_file);
         else
-                route = kube_route_with(config, cert.data, cert.len, key, err);
+                route = route_with(config, cert.data, cert.len, key, ca, err);
 out:
         free_pem(&cert);
         free_pem(&fresh_key);
@@ -120,6 +128,8 @@ kube_route_init(struct kube_route *it, const struct kube_config *config, struct 
 {
         /* Marks of no file: what changed since the configuration was read is seen at once. */
         *it = (struct kube_route){ .config = config };
+        if (read_pem(NULL, config->ca_pem, config->ca_pem_len, &it->authority, err) < 0)
+                return -1;
         it->made = make_route(config, config->ca_pem, config->ca_pem_len, config->cert_pem,
             config->cert_pem_len, config->key_pem, err);
         if (it->made == NULL)
@@ -132,6 +142,7 @@ kube_route_clear(struct kube_route *it)
 {
         http_route_unref(it->made);
         it->made = NULL;
+        buf_free(&it->authority);
 }
 
 bool
@@ -147,6 +158,7 @@ kube_route_is_fresh(const struct kube_route *it)
 int
 kube_route_renew(struct kube_route *it, struct err *err)
 {
+        struct buf authority;
         struct err why;
 
         err_init(&why);
@@ -155,8 +167,10 @@ kube_route_renew(struct kube_route *it, struct err *err)
         it->cert = kube_file_mark(it->config->cert_file);
         it->key = kube_file_mark(it->config->key_file);
         it->tried_ms = time_mono_ms();
-        struct http_route *route = read_files(it->config, &why);
+        struct http_route *route = read_files(it->config, &authority, &why);
         it->failed = route == NULL;
+        if (route == NULL)
+                buf_free(&authority);
         if (route == NULL && why.code == ERR_NOMEM) {
                 if (err != NULL)
                         *err = why;
@@ -169,5 +183,7 @@ kube_route_renew(struct kube_route *it, struct err *err)
         }
         http_route_unref(it->made);
         it->made = route;
+        buf_free(&it->authority);
+        it->authority = authority;
         return 1;
 }

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "kube_config.h"
+#include "moonkeep/buf.h"
 #include "moonkeep/http_route.h"
 
 /* Which file it was; one that is not there is that of zeros. */
@@ -27,6 +28,7 @@ bool kube_file_is(const char *path, const struct kube_file_mark *mark);
 struct kube_route {
         const struct kube_config *config;
         struct http_route *made;
+        struct buf authority;                /* whom it trusts, as PEM; empty: the system's */
         struct kube_file_mark ca, cert, key; /* read, or tried, last */
         int64_t tried_ms;                    /* monotonic */
         bool failed;                         /* what was tried last */

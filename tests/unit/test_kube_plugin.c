@@ -13,6 +13,9 @@
 static struct kube_config config;
 static struct kube_credential got;
 
+/* The authority of now, and not that of the configuration. */
+static const struct buf authority = { .data = "NOW", .len = 3 };
+
 /* A configuration whose plugin is this script; more: members of "exec". */
 static void
 plugin(const char *script, const char *more)
@@ -36,7 +39,7 @@ run(void)
 {
         struct err err;
 
-        CHECK_OK(kube_plugin_run(&config, &got, NULL, &err), err);
+        CHECK_OK(kube_plugin_run(&config, &authority, &got, NULL, &err), err);
 }
 
 static struct err
@@ -44,7 +47,7 @@ run_fails(enum err_code code, const char *why)
 {
         struct err err;
 
-        CHECK_ERR(kube_plugin_run(&config, &got, NULL, &err) < 0, err, code, why);
+        CHECK_ERR(kube_plugin_run(&config, &authority, &got, NULL, &err) < 0, err, code, why);
         check_not_shown(&err);
         CHECK(got.token == NULL && got.cert_pem == NULL);
         kube_config_clear(&config);
@@ -81,7 +84,7 @@ TEST(a_plugin_learns_of_the_cluster_what_it_asked_for)
         CHECK(file != NULL && fread(info, 1, sizeof(info) - 1, file) > 0);
         fclose(file);
         CHECK_STR(info, "{\"apiVersion\":\"" V1 "\",\"kind\":\"ExecCredential\",\"spec\":{"
-                        "\"cluster\":{\"certificate-authority-data\":\"Q0E=\","
+                        "\"cluster\":{\"certificate-authority-data\":\"Tk9X\","
                         "\"server\":\"https://127.0.0.1:1\"},\"interactive\":false}}");
         kube_config_clear(&config);
 }
@@ -153,7 +156,7 @@ make_info(void *arg, struct err *err)
 
         (void)arg;
         buf_init(&info, 65536);
-        int rc = kube_plugin_info(&config, &info, err);
+        int rc = kube_plugin_info(&config, &authority, &info, err);
         buf_free(&info);
         return rc;
 }

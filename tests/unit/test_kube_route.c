@@ -4,6 +4,8 @@
  */
 #include "harness/kube_test.h"
 #include "harness/tls_test.h"
+#include "moonkeep/buf.h"
+#include "moonkeep/encode.h"
 #include "moonkeep/kube.h"
 
 #define V1 "client.authentication.k8s.io/v1"
@@ -213,6 +215,59 @@ TEST(a_plugin_is_run_again_for_another_authority)
         ask_well();
         CHECK(stat(test_path("runs"), &st) == 0);
         CHECK_INT(st.st_size, 3);
+        finish("- one\n- one\n- one\n");
+}
+
+/* learned: the authority that the plugin was told of last is that of this file. */
+static void
+learned(const char *name)
+{
+        char *info = read_text(test_path("info"));
+        char *pem = read_text(test_path(name));
+        struct buf want;
+        struct err err;
+
+        buf_init(&want, 65536);
+        CHECK_OK(buf_addstr(&want, "\"certificate-authority-data\":\"", &err), err);
+        CHECK_OK(base64_encode(pem, strlen(pem), &want, &err), err);
+        CHECK_OK(buf_addstr(&want, "\"", &err), err);
+        CHECK(strstr(info, want.data) != NULL);
+        buf_free(&want);
+        free(pem);
+        free(info);
+}
+
+TEST(a_plugin_learns_of_the_authority_of_now)
+{
+        const char *argv[] = { NULL, "--ca", test_path("other-ca.pem"), "1", NULL };
+        struct err err;
+        pid_t pid;
+
+        (void)launch("tls_front", argv, &pid);
+        end_process(pid);
+        /* What it gives has expired: each request asks it. */
+        write_file("plugin",
+            "#!/bin/sh\nprintf '%s' \"$KUBERNETES_EXEC_INFO\" >\"${0%plugin}info\"\n"
+            "echo '{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1
+            "\",\"status\":{\"token\":\"t\",\"expirationTimestamp\":\"2026-01-01T00:00:00Z\"}}'\n");
+        CHECK(chmod(test_path("plugin"), 0755) == 0);
+        begin();
+        open_as(FILES ",\"exec\":{\"apiVersion\":\"" V1
+                      "\",\"command\":\"./plugin\",\"provideClusterInfo\":true}");
+        CHECK_OK(ask(&err), err);
+        learned("ca.pem");
+        put("other-ca.pem", "authority.pem");
+        err_init(&err);
+        CHECK_ERR(ask(&err) < 0, err, ERR_TLS, "cannot GET");
+        learned("other-ca.pem");
+        put("ca.pem", "authority.pem");
+        CHECK_OK(ask(&err), err);
+        learned("ca.pem");
+        /* One that is just being written: the one before is still trusted, and told. */
+        write_file("authority.pem", "");
+        CHECK(unlink(test_path("info")) == 0);
+        CHECK_OK(ask(&err), err);
+        learned("ca.pem");
         finish("- one\n- one\n- one\n");
 }
 
