@@ -1,8 +1,11 @@
---- What a helper pod is like.
+--- What a helper pod is like, and how it comes to run.
 
 local blueprint = require "target.pod.blueprint"
+local clock = require "clock"
+local effect = require "effect"
 local helper = require "target.pod.helper"
 local json = require "json"
+local task = require "task"
 
 local test = {}
 
@@ -178,6 +181,82 @@ test["what a workload's pod would be has its template's volumes, and its owner"]
   t.equal({ plan.pod, plan.container, plan.image, plan.uid }, { "web", "db", "registry.local/db", nil })
   t.equal(plan.owner, { apiVersion = "apps/v1", kind = "Deployment", name = "web", uid = "u3" })
   t.equal(#plan.volumes, 2)
+end
+
+--- Start a helper on a cluster that says of it at each moment, in ms from the beginning, what
+--- states(ms) returns; time passes by waiting only.
+--- @return boolean, any as of pcall
+--- @return table what was told, {ms, text} each
+--- @return boolean was the pod removed again?
+local function start_at(states)
+  local now, told, removed = 0, {}, false
+  local cluster = {
+    create = function(_, object) return object end,
+    get = function(_, _, name)
+      return { metadata = { name = name, namespace = "m" }, spec = { containers = { { name = "helper" } } },
+        status = states(now) }
+    end,
+    events = function() return { { type = "Warning", reason = "Older", message = "what was before" } } end,
+    delete = function() removed = true end,
+  }
+  local mono, sleep = clock.mono, task.sleep
+  clock.mono, task.sleep = function() return now end, function(ms) now = now + ms end
+  local manifest = helper.manifest(plan_of(a_pod()), { name = "moonkeep-helper-x", run = RUN, image = "b" })
+  local ok, result = pcall(effect.with, { inside = "undo" }, helper.start, cluster, manifest, function(text)
+    if not (told[#told] and told[#told].text == text) then
+      told[#told + 1] = { at = now, text = text }
+    end
+  end)
+  clock.mono, task.sleep = mono, sleep
+  return ok, result, told, removed
+end
+
+local function unplaced(message)
+  return { phase = "Pending", conditions = { { type = "PodScheduled", status = "False", reason = "Unschedulable",
+    message = message } } }
+end
+
+local NO_ROOM = "0/3 nodes are available: 3 Insufficient cpu."
+
+test["that the scheduler finds no node is said at once, and waited for"] = function(t)
+  local ok, pod, told, removed = start_at(function(ms)
+    if ms < 40000 then
+      return unplaced(NO_ROOM)
+    elseif ms < 60000 then
+      return unplaced "0/4 nodes are available: 1 node(s) had taint {new: }, 3 Insufficient cpu."
+    end
+    return { phase = "Running", containerStatuses = { { name = "helper", state = { running = {} } } } }
+  end)
+  t.check(ok, tostring(pod))
+  t.equal(removed, false)
+  t.equal({ told[1].at, told[2].at, #told }, { 0, 40000, 2 })
+  t.equal(told[1].text, "waiting up to 180 s for the helper pod moonkeep-helper-x: the scheduler finds no node "
+    .. "for it: " .. NO_ROOM)
+  t.contains(told[2].text, "1 node(s) had taint")
+end
+
+test["a helper for which there is no node at all ends in the scheduler's words"] = function(t)
+  local ok, e, _, removed = start_at(function() return unplaced(NO_ROOM) end)
+  t.equal({ ok, e.code, removed }, { false, "timeout", true })
+  t.contains(e.message, "waited 180 s for the helper pod moonkeep-helper-x: the scheduler finds no node for it: "
+    .. NO_ROOM)
+  t.contains(e.hint, "kubectl describe nodes")
+  t.contains(e.hint, "10m of CPU and 32Mi")
+end
+
+test["what a helper with a node waits for is said after a while, without what was before it had one"] = function(t)
+  local ok, e, told = start_at(function(ms)
+    if ms < 1000 then
+      return unplaced(NO_ROOM)
+    end
+    return { phase = "Pending", containerStatuses = { { name = "helper",
+      state = { waiting = { reason = "ContainerCreating" } } } } }
+  end)
+  t.equal(ok, false)
+  t.equal({ #told, told[2].at }, { 2, 10000 })
+  t.contains(told[2].text, "ContainerCreating")
+  t.contains(e.message, "Older: what was before")
+  t.check(not e.message:find("Insufficient", 1, true), e.message)
 end
 
 return test

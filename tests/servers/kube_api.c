@@ -47,7 +47,8 @@
  *     test/ready: "false"        it runs, and is never ready
  *     test/exit: "1"             its containers end so, once they run
  *
- * Images of none.invalid cannot be pulled.
+ * Images of none.invalid cannot be pulled.  While its node is cordoned, pods that do not say
+ * on which node they run stay without one.
  *
  * FAULTS is a file of rules as of fault_proxy: METHOD TARGET WHICH ACTION.  Actions:
  *

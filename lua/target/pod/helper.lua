@@ -26,6 +26,9 @@ local DEADLINE_S = 24 * 3600
 --- How long it may take to be scheduled, to have its volumes, and to start.
 local START_MS = 180000
 
+--- What it asks of its node.
+local REQUESTS = { cpu = "10m", memory = "32Mi" }
+
 --- How long is waited without a word.
 local SILENT_MS = 10000
 
@@ -111,7 +114,7 @@ function helper.manifest(plan, options)
     volumeMounts = plan.mounts,
     securityContext = container_security(plan.security),
     resources = {
-      requests = { cpu = "10m", memory = "32Mi" },
+      requests = REQUESTS,
       limits = { cpu = "2", memory = "256Mi" },
     },
   } }
@@ -150,6 +153,8 @@ local function no_shell(image, message)
 end
 
 --- Raise what keeps a helper from starting.
+--- @return string|nil what it waits for
+--- @return boolean|nil true: it has no node yet
 local function check_start(pod, image)
   local stuck, reason, message = choose.is_stuck(pod, helper.CONTAINER)
   if not stuck then
@@ -158,7 +163,7 @@ local function check_start(pod, image)
     or message and message:find("no such file or directory", 1, true) then
     no_shell(image, message)
   elseif reason == "Unschedulable" then
-    return ("%s (%s)"):format(reason, message or "")
+    return "the scheduler finds no node for it" .. (message and ": " .. message or ""), true
   end
   failure.raise("process", ("the helper pod %s does not start: %s%s"):format(pod.metadata.name, reason,
     message and " (" .. message .. ")" or ""),
@@ -181,8 +186,12 @@ end
 --- Where a helper cannot be placed: it goes where the pod's volumes are.
 local PLACED = "it has to run where the pod's volumes are: look at the nodes, and at the quotas of the namespace"
 
+--- The same where the scheduler has said why.
+local UNPLACED = ("free or uncordon a node that can have the pod's volumes (kubectl describe nodes says what each has "
+  .. "left; a helper pod needs %s of CPU and %s of memory), then run this again"):format(REQUESTS.cpu, REQUESTS.memory)
+
 local function wait_running(cluster, made, image, tell)
-  local began, why = clock.mono(), nil
+  local began = clock.mono()
   local see = task.told("the helper pod " .. made.metadata.name)
   while true do
     local pod = cluster:get("pod", made.metadata.name, { namespace = made.metadata.namespace })
@@ -192,14 +201,18 @@ local function wait_running(cluster, made, image, tell)
     elseif choose.runs(pod, helper.CONTAINER) then
       return pod
     end
-    why = check_start(pod, image) or why
+    local why, unplaced = check_start(pod, image)
     local waited = clock.mono() - began
-    if waited >= SILENT_MS and tell then
+    if unplaced then
+      -- Somebody has to act, or an autoscaler does: the sooner this is known the better.
+      tell(("waiting up to %d s for the helper pod %s: %s"):format(START_MS // 1000, made.metadata.name, why))
+    elseif waited >= SILENT_MS then
       tell(("waiting for the helper pod %s: %s"):format(made.metadata.name, why or choose.state(pod)))
     end
     if waited >= START_MS then
       failure.raise("timeout", ("waited %d s for the helper pod %s: %s"):format(START_MS // 1000,
-        made.metadata.name, last_warning(cluster, pod) or why or choose.state(pod)), { hint = PLACED })
+        made.metadata.name, unplaced and why or last_warning(cluster, pod) or why or choose.state(pod)),
+        { hint = unplaced and UNPLACED or PLACED })
     end
     see(choose.state(pod))
     task.sleep(250)
@@ -213,8 +226,9 @@ end
 
 --- The helper that was made before, running, when it is as it must be; else it is removed.
 --- @param manifest table of helper.manifest
+--- @param tell function(text) is told what is waited for
 --- @return table|nil the pod
-function helper.adopt(cluster, manifest)
+function helper.adopt(cluster, manifest, tell)
   local meta = manifest.metadata
   local there = cluster:get("pod", meta.name, { namespace = meta.namespace })
   if there == nil or there.metadata.deletionTimestamp then
@@ -222,7 +236,7 @@ function helper.adopt(cluster, manifest)
   end
   local same = (there.metadata.annotations or {})[MADE_AS] == meta.annotations[MADE_AS]
   if same and not choose.is_stuck(there, helper.CONTAINER) then
-    return wait_running(cluster, there, manifest.spec.containers[1].image)
+    return wait_running(cluster, there, manifest.spec.containers[1].image, tell)
   end
   helper.remove(cluster, meta.namespace, meta.name, "it is not as it must be")
   return nil
@@ -230,7 +244,7 @@ end
 
 --- Start a helper.
 --- @param manifest table of helper.manifest
---- @param tell? function(text) is told what is waited for
+--- @param tell function(text) is told what is waited for
 --- @return table the pod, running
 function helper.start(cluster, manifest, tell)
   local meta = manifest.metadata

@@ -84,13 +84,27 @@ function Place:remember(name, value)
   end
 end
 
+--- Was that not told yet?
+local function is_news(self, text)
+  self._told = self._told or {}
+  local is = not self._told[text]
+  self._told[text] = true
+  return is
+end
+
 --- Tell once.
 function Place:once(kind, text, ...)
-  self._told = self._told or {}
   text = text:format(...)
-  if not self._told[text] then
-    self._told[text] = true
+  if is_news(self, text) then
     say(self, kind, "%s", text)
+  end
+end
+
+--- Warn once.
+--- @param hint? string what to do
+function Place:caution(text, hint)
+  if is_news(self, text) and self.session then
+    self.session:tell("caution", text, hint)
   end
 end
 
@@ -194,9 +208,12 @@ end
 --- The helper that there is already, or a new one; noted before it is made.
 local function find_helper(self, plan, options)
   local known = self.memory.helper
+  local function tell(text)
+    self:once("say", "%s", text)
+  end
   if known then
     options.name = known.name
-    local made = helper.adopt(self:cluster(), helper.manifest(plan, options))
+    local made = helper.adopt(self:cluster(), helper.manifest(plan, options), tell)
     if made then
       return made
     end
@@ -207,9 +224,7 @@ local function find_helper(self, plan, options)
   effect.change_for_result("create", ("the helper pod %s/%s"):format(plan.namespace, options.name),
     options.beside and "the pod has no shell" or "the pod is gone")
   self:remember("helper", { name = options.name, namespace = plan.namespace })
-  return helper.start(self:cluster(), manifest, function(text)
-    self:once("say", "%s", text)
-  end)
+  return helper.start(self:cluster(), manifest, tell)
 end
 
 local function in_helper(self, pod, image)

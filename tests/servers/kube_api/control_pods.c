@@ -113,6 +113,35 @@ add_waiting(json_t *status, const json_t *pod)
         }
 }
 
+/* Is the node one that takes no more pods (kubectl cordon)? */
+static bool
+is_cordoned(void)
+{
+        const struct api_object *node = api_find(api_type_find("", "v1", "nodes"), "", API_NODE);
+
+        return node == NULL || json_is_true(api_at(node->json, "spec.unschedulable"));
+}
+
+/* A pod for which there is no node, in the scheduler's words. */
+static void
+leave_unscheduled(struct api_object *object)
+{
+        static const char why[] = "0/1 nodes are available: 1 node(s) were unschedulable.";
+
+        if (api_at(object->json, "status.conditions") != NULL)
+                return;
+        json_t *copy = api_copy(object->json);
+        json_t *status = json_pack(
+            "{s:s, s:s, s:[]}", "phase", "Pending", "qosClass", "BestEffort", "conditions");
+        add_condition(status, "PodScheduled", false);
+        json_t *condition = json_array_get(api_at(status, "conditions"), 0);
+        api_set_text(condition, "reason", "Unschedulable");
+        api_set_text(condition, "message", why);
+        json_object_set_new(copy, "status", status);
+        object = api_store(object->type, copy);
+        api_add_event(object, "Warning", "FailedScheduling", why);
+}
+
 static void
 schedule(struct api_object *object)
 {
@@ -150,7 +179,12 @@ step(struct api_object *object, int start_ms, int stop_ms)
         if (*api_text(object->json, "metadata.annotations.test/phase") != '\0' &&
             *api_text(object->json, "spec.nodeName") != '\0')
                 return INT_MAX;
-        if (has_lost_image(object->json) && api_at(object->json, "status.conditions") != NULL)
+        if (*api_text(object->json, "spec.nodeName") == '\0' && is_cordoned()) {
+                leave_unscheduled(object);
+                return INT_MAX;
+        }
+        if (has_lost_image(object->json) && api_at(object->json, "status.conditions") != NULL &&
+            *api_text(object->json, "spec.nodeName") != '\0')
                 return INT_MAX;
         if (*api_text(object->json, "spec.nodeName") == '\0' ||
             api_at(object->json, "status.conditions") == NULL) {
