@@ -10,9 +10,10 @@ local Session = {}
 Session.__index = Session
 
 --- Say something: "say" and "detail" (with -v) tell the operator, "caution" warns.
-function Session:tell(kind, text)
+--- @param hint? string with a warning: what to do
+function Session:tell(kind, text, hint)
   if kind == "caution" then
-    self._run.ui:event { kind = "caution", error = failure.new("unsupported", text) }
+    self._run.ui:event { kind = "caution", error = failure.new("unsupported", text, { hint = hint }) }
   else
     self._run.ui:event { kind = kind, text = text }
   end

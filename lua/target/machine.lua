@@ -149,6 +149,11 @@ function Machine:real(path)
   return fs.real(path)
 end
 
+--- Warn the operator, once, where what is restored to a directory would not stay: of a
+--- container's own file system.  For recipes, before they ask for a confirmation.
+--- @param path string which need not exist yet
+function Machine:forewarn(path) end
+
 --- What a person types to run a command there.
 --- @param argv table
 function Machine:command(argv)

@@ -7,6 +7,7 @@ local address = require "target.pod.address"
 local blueprint = require "target.pod.blueprint"
 local effect = require "effect"
 local failure = require "failure"
+local lasting = require "target.pod.lasting"
 local place = require "target.pod.place"
 local shells = require "target.pod.shells"
 
@@ -117,6 +118,18 @@ function Pod:tar_in(path, source, options)
   return act(self, "tar_in", false, { path }, path, source, options)
 end
 
+--- Warn the operator, once, where what is restored to a directory would not stay; see
+--- target.machine.  What a helper pod acts on is a volume.
+function Pod:forewarn(path)
+  local current = enter(self, { path })
+  if current.via == "pod" then
+    local doubt, hint = lasting.doubt(self, self.place.memory.blueprint, path)
+    if doubt then
+      self:caution(doubt, hint)
+    end
+  end
+end
+
 --- An HTTP client for a URL as it is seen from the pod.
 function Pod:http(url, options)
   return require("target.pod.http").client(self.place, url, options)
@@ -203,8 +216,9 @@ function Pod:tell(text)
 end
 
 --- Warn the operator, once.
-function Pod:caution(text)
-  self.place:once("caution", "%s", text)
+--- @param hint? string what to do
+function Pod:caution(text, hint)
+  self.place:caution(text, hint)
 end
 
 --- Belong to a run: what it remembers comes from its journal and goes there.

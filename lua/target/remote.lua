@@ -411,6 +411,9 @@ function Remote:real(path)
   error(e, 0)
 end
 
+--- What is restored to a host stays there.
+function Remote:forewarn(path) end
+
 --- What a person types to run a command there.
 --- @param argv table
 function Remote:command(argv)

@@ -131,6 +131,10 @@ back and the server is as it was.]],
         failure.raise("refused", ("Prometheus answers at %s, and there is no --service to stop it with"):format(p.url),
           { hint = "stop it yourself, or say how: --service systemd:UNIT; for a pod --service workload" })
       end
+      p.target:forewarn(dir)
+      if p.config_dir then
+        p.target:forewarn(p.config_dir)
+      end
       return { name = entry.name, prefix = entry.prefix, bytes = entry.bytes, dir = dir,
         absent = p.target:stat(dir, true) == nil,
         running = running or false, owner = decide_owner(p, dir, book) }
