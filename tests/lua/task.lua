@@ -630,7 +630,8 @@ test["what a long wait waits for is said aloud, each change once, and nothing be
     aloud(why)
     aloud(nil)
   end
-  t.equal(heard, { "waiting for the pod: pending", "waiting for the pod: being deleted", "waiting for the pod: pending" })
+  t.equal(heard, { "waiting for the pod: pending", "waiting for the pod: being deleted",
+    "waiting for the pod: pending" })
 end
 
 return test
