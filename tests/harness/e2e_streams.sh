@@ -2,11 +2,12 @@
 # shellcheck disable=SC2016 # what the pod's shell expands
 # Streams out of a pod, and into one, that something happens to.  Source it after lib.sh and e2e.sh.
 
+# shellcheck source=tests/harness/copies.sh
+. "$(dirname "${BASH_SOURCE[0]}")/copies.sh"
+
 # stream_recipes: MK is the program with the recipe bench.copy, and toy ones; STORE is empty.
 stream_recipes() {
-        mkdir -p dev/recipes
-        ln -sfn "$ROOT/lua" dev/lua
-        ln -sfn "$ROOT/tests/bench/recipes/bench" dev/recipes/bench
+        pod_program
         mkdir dev/recipes/toy
         cat >dev/recipes/toy/upload.lua <<'END'
 local stream = require "stream"
@@ -47,8 +48,6 @@ return recipe {
   end,
 }
 END
-        STORE=$SCRATCH/store
-        MK=("$MOONKEEP" --dev dev)
 }
 
 # a_pod_with_data: the pod "one" with SIZE MiB in /data; MK is the program with the recipe bench.copy.
@@ -86,16 +85,6 @@ copy_fails() {
         check_equal "$(find "$STORE" -type f -size +1M | wc -l)" 0
         sed 's/^/said: /' "$SCRATCH/stderr"
         one_error
-}
-
-# one_error: the last command said one; warnings may come before it.
-one_error() {
-        check_equal "$(grep -v '^moonkeep: warning: ' "$SCRATCH/stderr" | grep -c '^moonkeep: ')" 1
-}
-
-# nothing_visible: neither a backup nor a part of one is in the store.
-nothing_visible() {
-        [ ! -d "$STORE" ] || check_equal "$(find "$STORE" -name manifest.json -o -type f -size +64k)" ""
 }
 
 # nothing_runs_on: in the pod only what was there before runs.

@@ -338,6 +338,50 @@ far_test_busybox(void)
         return path;
 }
 
+int
+far_test_take(struct source *src, struct buf *into, struct err *err)
+{
+        char piece[65536];
+        ssize_t got;
+
+        buf_init(into, (size_t)64 * 1024 * 1024);
+        if (src == NULL)
+                return -1;
+        while ((got = source_read(src, piece, sizeof(piece), err)) > 0)
+                CHECK_OK(buf_add(into, piece, (size_t)got, err), *err);
+        source_free(src);
+        return got < 0 ? -1 : 0;
+}
+
+#define MUCH ((size_t)100 * 1024 * 1024)
+
+void
+far_test_much(struct far_shell *shell)
+{
+        uint64_t *data = malloc(MUCH);
+        struct proc_result result;
+        struct err err;
+
+        CHECK(data != NULL);
+        /* Each 8 bytes say where they are. */
+        for (size_t pos = 0; pos < MUCH / sizeof(*data); pos++)
+                data[pos] = pos;
+        CHECK_OK(far_shell_run(shell, "cat", NULL, data, MUCH, MUCH, &result, NULL, &err), err);
+        CHECK_INT(result.out.len, MUCH);
+        CHECK(memcmp(result.out.data, data, MUCH) == 0);
+        proc_result_free(&result);
+        /* Far more than is kept while input is sent, before any of it is taken. */
+        CHECK_OK(
+            far_shell_run(shell, "head -c 50000000 /dev/zero; head -c 50000000 /dev/zero >&2; cat",
+                NULL, data, MUCH / 8, MUCH, &result, NULL, &err),
+            err);
+        CHECK_INT(result.out.len, 50000000 + MUCH / 8);
+        CHECK_INT(result.err_out.len, 50000000);
+        CHECK(memcmp(result.out.data + 50000000, data, MUCH / 8) == 0);
+        proc_result_free(&result);
+        free(data);
+}
+
 /* Has /proc/PID/NAME that text in it? */
 static bool
 holds(const char *pid, const char *name, const char *text, size_t len)

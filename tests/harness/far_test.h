@@ -8,7 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "moonkeep/buf.h"
 #include "moonkeep/far.h"
+#include "moonkeep/far_stream.h"
 
 enum far_lie {
         LIE_NONE,
@@ -47,6 +49,15 @@ const char *far_test_busybox(void);
 
 /* far_test_shells: the shells that are here, NULL-terminated; at least one. */
 const char *const *far_test_shells(void);
+
+/*
+ * far_test_take: read src (taken) to its end, into into, which is freed by the caller in any
+ * case.  0, or -1 as source_read; src NULL is an error that err has already.
+ */
+int far_test_take(struct source *src, struct buf *into, struct err *err);
+
+/* far_test_much: 100 MiB come back from a shell as they went in, also while much else is said. */
+void far_test_much(struct far_shell *shell);
 
 /* far_test_left: are processes left whose command line holds text?  Waits a moment for them. */
 bool far_test_left(const char *text);

@@ -30,17 +30,7 @@ static int
 fetch(struct far_host *host, const char *path, enum far_proof proof, int64_t stall_ms,
     struct buf *out, struct err *err)
 {
-        char chunk[65536];
-        ssize_t got;
-        struct source *src = far_file_source(host, path, proof, stall_ms, NULL, err);
-
-        buf_init(out, (size_t)64 * 1024 * 1024);
-        if (src == NULL)
-                return -1;
-        while ((got = source_read(src, chunk, sizeof(chunk), err)) > 0)
-                CHECK_OK(buf_add(out, chunk, (size_t)got, err), *err);
-        source_free(src);
-        return got < 0 ? -1 : 0;
+        return far_test_take(far_file_source(host, path, proof, stall_ms, NULL, err), out, err);
 }
 
 static int

@@ -132,45 +132,17 @@ TEST(input_of_any_bytes_comes_back)
         with_each_shell(large_input);
 }
 
-#define MUCH ((size_t)100 * 1024 * 1024)
-
-/* Each 8 bytes say where they are. */
-static char *
-much_data(void)
-{
-        uint64_t *data = malloc(MUCH);
-
-        CHECK(data != NULL);
-        for (size_t pos = 0; pos < MUCH / sizeof(*data); pos++)
-                data[pos] = pos;
-        return (char *)data;
-}
-
 TEST(as_much_comes_back_as_goes_in)
 {
         struct far_host *host = far_process_host(NULL);
-        char *data = much_data();
         struct err err;
 
         CHECK(host != NULL);
         shell = far_shell_open(host, STALL_MS, NULL, &err);
         CHECK_PTR(shell, err);
-        CHECK_OK(far_shell_run(shell, "cat", NULL, data, MUCH, MUCH, &result, NULL, &err), err);
-        CHECK_INT(result.out.len, MUCH);
-        CHECK(memcmp(result.out.data, data, MUCH) == 0);
-        proc_result_free(&result);
-        /* Far more than is kept while input is sent, before any of it is taken. */
-        CHECK_OK(
-            far_shell_run(shell, "head -c 50000000 /dev/zero; head -c 50000000 /dev/zero >&2; cat",
-                NULL, data, MUCH / 8, MUCH, &result, NULL, &err),
-            err);
-        CHECK_INT(result.out.len, 50000000 + MUCH / 8);
-        CHECK_INT(result.err_out.len, 50000000);
-        CHECK(memcmp(result.out.data + 50000000, data, MUCH / 8) == 0);
-        proc_result_free(&result);
+        far_test_much(shell);
         far_shell_free(shell);
         far_host_unref(host);
-        free(data);
 }
 
 TEST(output_has_a_bound)

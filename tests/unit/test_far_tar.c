@@ -63,28 +63,9 @@ with_each(void (*fn)(struct far_host *host, const char *name))
 }
 
 static int
-read_all(struct source *src, struct buf *out, struct err *err)
-{
-        char chunk[65536];
-        ssize_t got;
-
-        buf_init(out, (size_t)64 * 1024 * 1024);
-        while ((got = source_read(src, chunk, sizeof(chunk), err)) > 0)
-                CHECK_OK(buf_add(out, chunk, (size_t)got, err), *err);
-        return got < 0 ? -1 : 0;
-}
-
-static int
 fetch(struct far_host *host, const struct far_tar_opts *opts, struct buf *out, struct err *err)
 {
-        struct source *src = far_tar_source(host, opts, NULL, err);
-
-        buf_init(out, 1);
-        if (src == NULL)
-                return -1;
-        int rc = read_all(src, out, err);
-        source_free(src);
-        return rc;
+        return far_test_take(far_tar_source(host, opts, NULL, err), out, err);
 }
 
 static int

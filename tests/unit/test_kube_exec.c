@@ -3,6 +3,7 @@
  * (tests/servers/kube_api.c).
  */
 #include "../../src/kube/kube_connect.h"
+#include "harness/far_test.h"
 #include "harness/kube_pod_test.h"
 #include "harness/ws_test.h"
 #include "moonkeep/buf.h"
@@ -471,45 +472,16 @@ open_fails(const char *ns, const char *pod, const char *container, const char *p
         return err;
 }
 
-#define MUCH ((size_t)100 * 1024 * 1024)
-
-/* Each 8 bytes say where they are. */
-static char *
-much_data(void)
-{
-        uint64_t *data = malloc(MUCH);
-
-        CHECK(data != NULL);
-        for (size_t pos = 0; pos < MUCH / sizeof(*data); pos++)
-                data[pos] = pos;
-        return (char *)data;
-}
-
 TEST(as_much_comes_back_as_goes_in)
 {
-        char *data = much_data();
-        struct proc_result result;
         struct err err;
 
         start_api(NULL, NULL);
         struct far_shell *shell = far_shell_open(box, 20000, NULL, &err);
         CHECK_PTR(shell, err);
-        CHECK_OK(far_shell_run(shell, "cat", NULL, data, MUCH, MUCH, &result, NULL, &err), err);
-        CHECK_INT(result.out.len, MUCH);
-        CHECK(memcmp(result.out.data, data, MUCH) == 0);
-        proc_result_free(&result);
-        /* Far more than is kept while input is sent, before any of it is taken. */
-        CHECK_OK(
-            far_shell_run(shell, "head -c 50000000 /dev/zero; head -c 50000000 /dev/zero >&2; cat",
-                NULL, data, MUCH / 8, MUCH, &result, NULL, &err),
-            err);
-        CHECK_INT(result.out.len, 50000000 + MUCH / 8);
-        CHECK_INT(result.err_out.len, 50000000);
-        CHECK(memcmp(result.out.data + 50000000, data, MUCH / 8) == 0);
-        proc_result_free(&result);
+        far_test_much(shell);
         far_shell_free(shell);
         end_api();
-        free(data);
 }
 
 TEST(what_could_not_be_run_is_named_once)

@@ -28,26 +28,11 @@ shell(const char *script)
 }
 
 static int
-read_all(struct source *src, struct buf *into, struct err *err)
-{
-        char piece[16384];
-        ssize_t got;
-
-        buf_init(into, 4 * 1024 * 1024);
-        if (src == NULL)
-                return -1;
-        while ((got = source_read(src, piece, sizeof(piece), err)) > 0)
-                CHECK_OK(buf_add(into, piece, (size_t)got, err), *err);
-        source_free(src);
-        return got < 0 ? -1 : 0;
-}
-
-static int
 take_tar(struct err *err)
 {
         struct far_tar_opts opts = { .root = test_path("small"), .stall_ms = STALL_MS };
         struct buf got;
-        int rc = read_all(far_tar_source(box, &opts, NULL, err), &got, err);
+        int rc = far_test_take(far_tar_source(box, &opts, NULL, err), &got, err);
 
         if (rc == 0) {
                 CHECK_INT(got.len, tar.len);
@@ -73,7 +58,7 @@ static int
 take_file(struct err *err)
 {
         struct buf got;
-        int rc = read_all(
+        int rc = far_test_take(
             far_file_source(box, test_path("file"), FAR_DIGEST, STALL_MS, NULL, err), &got, err);
 
         if (rc == 0) {
@@ -196,7 +181,7 @@ cut_everywhere(act_fn *act, bool by_status)
         FILE *file = fopen(test_path("file"), "we");
         CHECK(file != NULL && fwrite(data, 1, DATA_LEN, file) == DATA_LEN && fclose(file) == 0);
         struct far_tar_opts opts = { .root = test_path("small"), .stall_ms = STALL_MS };
-        CHECK_OK(read_all(far_tar_source(box, &opts, NULL, &err), &tar, &err), err);
+        CHECK_OK(far_test_take(far_tar_source(box, &opts, NULL, &err), &tar, &err), err);
 
         for (int reset = 0; reset < 2; reset++) {
                 bool cut = true;

@@ -10,8 +10,6 @@
 #include "moonkeep/mem_io.h"
 #include "moonkeep/thread.h"
 
-#define TAR_MAX ((size_t)64 * 1024 * 1024)
-
 static int64_t stall_ms = 20000;
 
 static void shell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -39,28 +37,13 @@ make_tree(int kib)
 }
 
 static int
-read_all(struct source *src, struct buf *into, struct err *err)
-{
-        char piece[65536];
-        ssize_t got;
-
-        buf_init(into, TAR_MAX);
-        if (src == NULL)
-                return -1;
-        while ((got = source_read(src, piece, sizeof(piece), err)) > 0)
-                CHECK_OK(buf_add(into, piece, (size_t)got, err), *err);
-        source_free(src);
-        return got < 0 ? -1 : 0;
-}
-
-static int
 take(enum far_proof proof, struct buf *into, struct err *err)
 {
         struct far_tar_opts opts = {
                 .root = test_path("tree"), .proof = proof, .stall_ms = stall_ms
         };
 
-        return read_all(far_tar_source(box, &opts, NULL, err), into, err);
+        return far_test_take(far_tar_source(box, &opts, NULL, err), into, err);
 }
 
 static int
@@ -83,7 +66,7 @@ take_here(struct buf *into)
         struct far_tar_opts opts = { .root = test_path("tree"), .stall_ms = stall_ms };
 
         CHECK_PTR(here, err);
-        CHECK_OK(read_all(far_tar_source(here, &opts, NULL, &err), into, &err), err);
+        CHECK_OK(far_test_take(far_tar_source(here, &opts, NULL, &err), into, &err), err);
         far_host_unref(here);
 }
 
@@ -276,7 +259,7 @@ TEST(a_silent_server_is_given_up)
 
         make_tree(700);
         start_box("* */exec* every stall 60 stdout:100000\n", NULL);
-        CHECK_ERR(read_all(far_tar_source(box, &opts, NULL, &err), &got, &err) < 0, err,
+        CHECK_ERR(far_test_take(far_tar_source(box, &opts, NULL, &err), &got, &err) < 0, err,
             ERR_TIMEOUT, "pod default/box");
         buf_free(&got);
         stop_box();
