@@ -11,7 +11,9 @@ local shells = {}
 --- How often a connection that breaks off at once is tried.
 local PROBES = 3
 
---- How long a container that runs may be unknown to its node.
+--- How long a container that runs may be unknown to its node.  A 500 in place of the connection has
+--- been asked about for eight seconds before it comes here, at each try (src/kube/kube_connect.c);
+--- a 404, and what is said once there is a connection, comes at once.
 local UNKNOWN_MS = 10000
 
 --- A server that ends the connection at once, since there is no such program, may do so before
