@@ -159,7 +159,9 @@ take_line(struct far_link *link, char *line, struct err *err)
                 return 0;
         if (strcmp(line, "need") == 0) {
                 err_set(err, ERR_UNSUPPORTED, "%s has no %s", link->host->label, rest);
-                return err_hint(err, "install it there, or use a helper that has it");
+                return err_hint(err, "install it there; for a pod, an image that has it may help: "
+                                     "helper=IMAGE behind "
+                                     "the ? of the target");
         }
         if (strcmp(line, "nogroup") == 0)
                 return err_set(err, ERR_UNSUPPORTED,

@@ -79,5 +79,29 @@ on_no_volume() {
         no_warning "$DATA"
 }
 
+# A container with a shell in which something is missing, and a helper that has it.
+without_find() {
+        local name
+        needs busybox
+        mkdir bin
+        for name in sh tar dd cat chmod chown df ln mkdir mv readlink rm sleep stat sync; do
+                ln -s "$(command -v busybox)" "bin/$name"
+        done
+        begin "\"annotations\": {\"test/path\": \"$PWD/bin\"}"
+        TARGET='pod://m/sts/db?replica=0&helper=busybox'
+        check_status 3 restore --plan
+        check_says "would create the helper pod m/moonkeep-helper-"
+        check_says "the pod has no find"
+        check_status 0 restore -v
+        check_says "acting through the helper pod"
+        check_equal "$(cat "$DATA/value")" new
+        as_before
+        # Nothing is missing: no helper.
+        ln -s "$(command -v busybox)" bin/find
+        check_status 0 restore --plan
+        check_lacks "$SCRATCH/stdout" "has no find"
+}
+
+scenario "a helper acts where a container lacks a program" without_find
 scenario "a helper pod that the scheduler cannot place says so, and waits" no_node_for_a_helper
 scenario "data that would not outlive its container is warned of" on_no_volume

@@ -86,6 +86,7 @@ lacks() {
         check_status 1 copy
         one_error
         check_says "has no $missing"
+        check_says "helper=IMAGE"
         nothing_visible
         wait_for 20 pod_is_quiet
 }

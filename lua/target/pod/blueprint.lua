@@ -177,7 +177,7 @@ function blueprint.check_path(plan, path, stuck)
     failure.raise("unsupported", ("\"%s\" lies in %s of pod %s/%s, which a helper pod does not see")
       :format(path, kind, plan.namespace, plan.pod),
       { hint = "a helper pod acts on the volumes only: " .. (stuck and "to reach the rest the container has to run"
-        or "give the container an image with a shell to reach the rest") })
+        or "give the container an image with a shell and tar to reach the rest") })
   end
 end
 

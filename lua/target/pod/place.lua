@@ -192,6 +192,17 @@ local function in_pod(self, pod, host, shell)
   return { via = "pod", uid = pod.metadata.uid, pod = pod.metadata.name, host = host, machine = machine }
 end
 
+--- What a container lacks, where a helper is named that may have it; the shell is ended then.
+local function lacking(self, host, image, shell)
+  local name, waits = shells.lacking(self, host, image, shell)
+  if name == "" then
+    return nil, waits
+  elseif waits then
+    waits:close()
+  end
+  return name
+end
+
 --- The image of the helper: as asked, else the container's own, unless it has no shell.
 local function helper_image(self, pod, image)
   if self.where.helper then
@@ -222,15 +233,17 @@ local function find_helper(self, plan, options)
   local manifest = helper.manifest(plan, options)
   guard.need(self, { { "create", "pod" }, { "delete", "pod" } })
   effect.change_for_result("create", ("the helper pod %s/%s"):format(plan.namespace, options.name),
-    options.beside and "the pod has no shell" or "the pod is gone")
+    options.why)
   self:remember("helper", { name = options.name, namespace = plan.namespace })
   return helper.start(self:cluster(), manifest, tell)
 end
 
-local function in_helper(self, pod, image)
+--- @param lacks? string the program that keeps a container with a shell from it
+local function in_helper(self, pod, image, lacks)
   local plan = self.memory.blueprint
   image = helper_image(self, pod, image)
-  local made = find_helper(self, plan, { run = self:run(), image = image, beside = pod ~= nil })
+  local made = find_helper(self, plan, { run = self:run(), image = image, beside = pod ~= nil,
+    why = lacks and "the pod has no " .. lacks or pod and "the pod has no shell" or "the pod is gone" })
   local name = made.metadata.name
   local host = self:host(name, helper.CONTAINER)
   self:once("detail", "acting through the helper pod %s/%s, image %s", plan.namespace, name, image)
@@ -284,10 +297,14 @@ local function enter(self)
   if pod and not stuck then
     local host, image = self:host(pod.metadata.name, container.name), choose.image(pod, container)
     local has, shell = shells.find(self, host, image)
-    if has then
+    local lacks
+    if has and self.where.helper then
+      lacks, shell = lacking(self, host, image, shell)
+    end
+    if has and not lacks then
       current = in_pod(self, pod, host, shell)
     else
-      current = in_helper(self, pod, image)
+      current = in_helper(self, pod, image, lacks)
     end
   else
     current = in_helper(self, pod, nil)

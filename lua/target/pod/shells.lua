@@ -1,4 +1,5 @@
---- Which containers have a shell: asked once an image, and remembered for the run.
+--- Which containers have a shell, and what it needs: asked once an image, and remembered for
+--- the run.
 
 local clock = require "clock"
 local failure = require "failure"
@@ -15,6 +16,14 @@ local PROBES = 3
 --- been asked about for eight seconds before it comes here, at each try (src/kube/kube_connect.c);
 --- a 404, and what is said once there is a connection, comes at once.
 local UNKNOWN_MS = 10000
+
+--- What directories are read and written with (docs/guide/110-kubernetes.md); the first that is
+--- not there is said.
+local PROGRAMS = [[
+for name in tar dd cat chmod chown df find ln mkdir mv readlink rm sleep stat sync; do
+  command -v "$name" >/dev/null || { printf %s "$name"; exit 0; }
+done
+]]
 
 --- A server that ends the connection at once, since there is no such program, may do so before
 --- it was read that this is why.
@@ -49,6 +58,16 @@ function shells.known(place, image)
   return (place.memory.shells or {})[image]
 end
 
+--- Remember something of an image.
+local function note(place, what, image, value)
+  local all = {}
+  for name, known in pairs(place.memory[what] or {}) do
+    all[name] = known
+  end
+  all[image] = value
+  place:remember(what, all)
+end
+
 --- Has the container a shell?  Raises what keeps that from being known.
 --- @param place table of target.pod.place
 --- @param host userdata of Place:host
@@ -63,13 +82,29 @@ function shells.find(place, host, image)
   if not ok and (shells.is_unknown(shell) or not failure.is(shell, "not_found")) then
     error(shell, 0)
   end
-  local all = {}
-  for name, has in pairs(place.memory.shells or {}) do
-    all[name] = has
-  end
-  all[image] = ok
-  place:remember("shells", all)
+  note(place, "shells", image, ok)
   return ok, ok and shell or nil
+end
+
+--- Which program does a container with a shell lack?  For those beside which a helper pod may act.
+--- @param shell userdata|nil one that waits there
+--- @return string "" where it has all
+--- @return userdata|nil the shell, which waits
+function shells.lacking(place, host, image, shell)
+  local known = (place.memory.lacking or {})[image]
+  if known ~= nil then
+    return known, shell
+  end
+  if shell == nil then
+    local ok
+    ok, shell = start(host)
+    if not ok then
+      error(shell, 0)
+    end
+  end
+  local answer = shell:run(PROGRAMS, {}, { output_max = 1024 })
+  note(place, "lacking", image, answer.stdout)
+  return answer.stdout, shell
 end
 
 return shells
