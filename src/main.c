@@ -42,8 +42,10 @@ main(int argc, char **argv)
 {
         struct err err;
 
-        if (fill_standard_descriptors() != 0)
+        if (fill_standard_descriptors() != 0) {
+                perror("moonkeep: cannot open /dev/null");
                 return 1;
+        }
         bound_heaps();
 
         /* Names in archives are bytes; without this libarchive warns on UTF-8 ones. */
