@@ -67,8 +67,12 @@ kube_config_pod(struct kube_config *out, struct err *err)
             (out->token_file = path_join(root, "token", err)) == NULL)
                 goto fail;
         out->token = kube_token_file(out->token_file, err);
-        if (out->token == NULL)
+        if (out->token == NULL) {
+                if (err != NULL && err->code == ERR_NOT_FOUND)
+                        err_hint(err, "the pod gets none: does it, or its service account, say "
+                                      "automountServiceAccountToken: false?");
                 goto fail;
+        }
         out->ca_pem = read_small("ca.crt", KUBE_PEM_MAX, &out->ca_pem_len, err);
         if (out->ca_pem == NULL || (out->ca_file = path_join(root, "ca.crt", err)) == NULL)
                 goto fail;

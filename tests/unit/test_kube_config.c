@@ -187,7 +187,8 @@ TEST(a_pod_knows_its_cluster)
         setenv("KUBERNETES_SERVICE_HOST", "fd00::1", 1);
         setenv("KUBERNETES_SERVICE_PORT", "443", 1);
         kube_config_pod_root(test_dir());
-        load_fails(NULL, NULL, ERR_CREDENTIALS, "service account");
+        struct err err = load_fails(NULL, NULL, ERR_CREDENTIALS, "service account");
+        CHECK(strstr(err.hint, "automountServiceAccountToken") != NULL);
         write_file("token", "hidden-pod\n");
         load_fails(NULL, NULL, ERR_CREDENTIALS, "ca.crt");
         write_file("ca.crt", "PEM");
