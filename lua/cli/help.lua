@@ -26,7 +26,7 @@ local ENVIRONMENT = {
   { "MOONKEEP_STORE", "the store, where --store is not given" },
   { "MOONKEEP_STATE", "where the journals of runs are kept, where --state is not given" },
   { "XDG_STATE_HOME", "base of the default: moonkeep/ below it, else ~/.local/state/moonkeep" },
-  { "TMPDIR", "where temporary files go, else /var/tmp" },
+  { "TMPDIR", "where temporary files go, else /var/tmp, or /tmp where that cannot be written to" },
   { "NO_COLOR", "set: no colours" },
   { "AWS_...", "credentials, region, endpoint and files of s3:// stores, as the AWS CLI has them" },
   { "AZURE_...", "credentials of azure:// stores" },

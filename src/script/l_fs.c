@@ -331,6 +331,14 @@ write_file(lua_State *L)
         return 0;
 }
 
+/* may_write(path) -> boolean: is it there, and could this process write to it? */
+static int
+may_write(lua_State *L)
+{
+        lua_pushboolean(L, faccessat(AT_FDCWD, lx_check_path(L, 1), W_OK, AT_EACCESS) == 0);
+        return 1;
+}
+
 int
 lx_open_fs(lua_State *L)
 {
@@ -349,6 +357,7 @@ lx_open_fs(lua_State *L)
                 { "read", read_file },
                 { "write", write_file },
                 { "append", lx_fs_append },
+                { "may_write", may_write },
                 { NULL, NULL },
         };
 
