@@ -55,7 +55,12 @@ local function new_journal(place)
       break
     end
   end
-  error(failure.prefix(book, "cannot begin a journal"), 0)
+  book = failure.prefix(book, "cannot begin a journal")
+  if type(place) == "string" and failure.is(book, "permission") then
+    book.hint = "--state or MOONKEEP_STATE name a directory that can be written to, or a store: "
+      .. "what a pod has on its own disk goes with it"
+  end
+  error(book, 0)
 end
 
 --- Follow the recipe's line with every change listed instead of made.

@@ -22,10 +22,10 @@ function state.dir(option)
     if xdg and xdg:sub(1, 1) == "/" then
       base = xdg .. "/moonkeep"
     elseif home then
-      base = home .. "/.local/state/moonkeep"
+      base = home:gsub("/+$", "") .. "/.local/state/moonkeep"
     else
       failure.raise("usage", "there is no home directory to keep the journals of runs in",
-        { hint = "name a directory with --state DIR" })
+        { hint = "name a directory or a store with --state" })
     end
   end
   return base .. "/runs"

@@ -289,6 +289,10 @@ state_directories() {
         check_says "toy.swap"
         check_status 2 "${MK[@]}" --state s4://bucket/x runs
         check_says "is no kind of store"
+        # The home of somebody whom /etc/passwd does not know, as in a pod.
+        check_status 1 env -u XDG_STATE_HOME HOME=/sys/ "${MK[@]}" run toy.swap --dir "$PWD/area"
+        check_says 'cannot begin a journal: cannot create the directory "/sys/.local"'
+        check_says "MOONKEEP_STATE name a directory that can be written to, or a store"
 }
 
 hostile_names() {
