@@ -4,17 +4,10 @@
 
 # shellcheck source=tests/harness/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../harness/lib.sh"
+# shellcheck source=tests/harness/page.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../harness/page.sh"
 
 server=$ROOT/tests/servers/prometheus
-
-# block FILE HEADING LANGUAGE: the fenced blocks of that language in a section.
-block() {
-        awk -v heading="$2" -v fence="\`\`\`$3" '
-            /^## / { inside = ($0 == "## " heading) }
-            inside && $0 == fence { code = 1; next }
-            /^```/ { code = 0 }
-            code' "$1"
-}
 
 # A systemctl that controls the server of the test, and moonkeep, as PATH finds them.
 programs() {
