@@ -165,7 +165,7 @@ function show.failed(self, event)
     tell(self, complain.lines(e, self.options))
   end
   if event.undoing then
-    self:line(event.outcome.status == "cancelled"
+    self:line(event.outcome.status == "cancelled" and os_.is_terminal(0)
       and "Undoing what was done (Ctrl-C again ends at once and leaves it as it is)"
       or "Undoing what was done")
   end

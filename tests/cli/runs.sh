@@ -141,6 +141,8 @@ interrupted() {
         end_of
         check_equal "$END" 130
         check_contains "$SCRATCH/run.out" "undone: put the old data back"
+        # Nobody has a key to press.
+        check_lacks "$SCRATCH/run.out" "Ctrl-C"
         rm area/hold
         untouched
 }
