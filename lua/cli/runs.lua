@@ -34,7 +34,7 @@ function runs.runs(call)
   local found = json.array {}
   for index, id in ipairs(require("recipe.journal").ids(dir)) do
     local summary = state.summary(dir, id)
-    found[index] = { run = id, recipe = summary.recipe, status = summary.status,
+    found[index] = { run = id, recipe = summary.recipe, params = summary.params, status = summary.status,
       started = summary.started, ended = summary.ended, duration_ms = runs.duration(summary),
       undone = summary.undone, warnings = summary.warnings, error = summary.error }
   end

@@ -287,6 +287,8 @@ state_directories() {
         check test -d mine/runs
         check_equal "$(stat -c %a mine/runs)" 700
         check_equal "$("${MK[@]}" runs --json)" "[]"
+        check_status 0 env MOONKEEP_STATE=mine "${MK[@]}" runs --json
+        check_says "\"dir\": \"$PWD/area\""
         check_status 0 env MOONKEEP_STATE=mine "${MK[@]}" runs
         check_says "toy.swap"
         check_status 2 "${MK[@]}" --state s4://bucket/x runs
