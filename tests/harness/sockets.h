@@ -13,6 +13,9 @@
  */
 int socket_listen(int port, int backlog);
 
+/* socket_listen_at: the same on another IPv4 address of this machine. */
+int socket_listen_at(const char *address, int port, int backlog);
+
 /* socket_send: all of it; false when the connection has broken. */
 bool socket_send(int fd, const char *data, size_t len);
 

@@ -19,6 +19,7 @@
  *                        are known by their authority, which is asked for them, "old"
  *                        has expired, "other" is of another authority
  *     --require yes      with --clients: who shows no certificate is refused
+ *     --listen ADDRESS   listen there instead of on 127.0.0.1; --name says what clients call it
  *     --log FILE         append "SNI CLIENT" of each handshake, "-" for what is not there
  */
 #include <arpa/inet.h>
@@ -53,11 +54,12 @@ struct options {
         bool abrupt;
         const char *clients;
         bool require;
+        const char *listen;
         const char *log;
         int port;
 };
 
-static struct options options = { .name = "IP:127.0.0.1" };
+static struct options options = { .name = "IP:127.0.0.1", .listen = "127.0.0.1" };
 static SSL_CTX *context;
 
 static void fail(const char *what) __attribute__((noreturn));
@@ -326,6 +328,8 @@ read_options(int argc, char **argv)
                         options.clients = argv[idx + 1];
                 else if (strcmp(name, "require") == 0)
                         options.require = true;
+                else if (strcmp(name, "listen") == 0)
+                        options.listen = argv[idx + 1];
                 else if (strcmp(name, "log") == 0)
                         options.log = argv[idx + 1];
                 else
@@ -344,7 +348,7 @@ main(int argc, char **argv)
         signal(SIGPIPE, SIG_IGN);
         read_options(argc, argv);
         set_up_tls();
-        int listener = socket_listen(0, 64);
+        int listener = socket_listen_at(options.listen, 0, 64);
         for (;;) {
                 int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
                 if (fd < 0)
