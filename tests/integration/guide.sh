@@ -63,6 +63,21 @@ recipe() {
         check_same_tree wiki out
 }
 
+# The packages that the guide names are those that the program needs, and no more.
+libraries() {
+        local page name
+        needs dpkg readelf
+        # shellcheck source=/dev/null
+        [ "$(. /etc/os-release && echo "$ID $VERSION_ID")" = "debian 12" ] || skip "its packages have other names"
+        readelf -d "$MOONKEEP" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | while read -r name; do
+                dpkg -S "*/$name" | sed -n 's/^\([^:]*\):.*/\1/p'
+        done | grep -vE '^(libc6.*|lib[a-z]*san[0-9]*)$' | sort -u >needed
+        for page in 010-install 120-in-the-cluster; do
+                grep -hE '^ *.?liblua5' "$ROOT/docs/guide/$page.md" | grep -oE 'lib[a-z0-9.-]+' | sort -u >named
+                check diff needed named
+        done
+}
+
 # Every relative link of a page leads somewhere.
 links() {
         local page link wrong=0
@@ -80,4 +95,5 @@ links() {
 
 scenario "the commands of the README restore a lost Prometheus" readme
 scenario "the recipe of the guide runs, and its backup opens with zstd and tar" recipe
+scenario "the guide names the libraries that the program needs" libraries
 scenario "no page links to what is not there" links
