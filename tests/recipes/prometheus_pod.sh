@@ -120,6 +120,25 @@ not_coming_back() {
         check_contains "$SCRATCH/run.out" "exec prometheus-0 -c prometheus -- rm -rf -- $DATA/snapshots/2"
 }
 
+# Whoever restores to a place that does not last reads it before anything is done.
+place_that_does_not_last() {
+        in_a_pod :
+        check_status 0 pod_backup
+        local elsewhere=$PWD/promehteus
+        check_status 0 "$MOONKEEP" run prometheus.restore --target pod://m/prometheus-0 --store "$STORE" \
+            --state "$STATE" --backup prometheus/main/latest --service stop=true --service start=true --plan \
+            --data-dir "$elsewhere" --config-dir "$elsewhere/conf"
+        check_contains "$SCRATCH/stderr" "warning: \"$elsewhere\" is on no volume"
+        check_contains "$SCRATCH/stderr" "warning: \"$elsewhere/conf\" is on no volume"
+        check_contains "$SCRATCH/stderr" "hint: is the name right? Its volume is at $HOME_DIR"
+        check_equal "$(grep -c warning "$SCRATCH/stderr")" 2
+        # Where the pod itself is stopped it is lost for certain.
+        check_status 1 "$MOONKEEP" run prometheus.restore --target pod://m/prometheus-0 --store "$STORE" \
+            --state "$STATE" --backup prometheus/main/latest --service workload --plan --data-dir "$elsewhere"
+        check_says "it is lost when the pod is stopped"
+}
+
+scenario "a restore to a place that does not last is warned of" place_that_does_not_last
 scenario "a pod that is replaced while its snapshot is removed" replaced
 scenario "a copy that breaks off is counted once in what is shown" broken_off
 scenario "a snapshot that cannot be removed is named, with the command that removes it" left
