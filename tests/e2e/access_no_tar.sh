@@ -27,16 +27,19 @@ make_image() {
                 mkdir -p "root$(dirname "$lib")"
                 cp -L "$lib" "root$lib"
         done
+        echo "$NAMESPACE" >root/name
         defer forget_image
         env -u TMPDIR HOME=/ "$E2E_CLUSTER/mkimage" "$NAMESPACE" root >/dev/null
 }
 
 # forget_image: neither the node nor the next start of the cluster has it any more.
 forget_image() {
-        local dir=${KUBECONFIG%%:*}
+        local dir=${KUBECONFIG%%:*} id
         dir=${dir%/*}
+        id=$(tar -xOf "$dir/images/$NAMESPACE.tar" config.json | sha256sum)
         rm -f "$dir/images/$NAMESPACE.tar" "$dir/var/imported/$NAMESPACE"
-        "$dir/deb/usr/bin/ctr" -a "$dir/run/containerd.sock" -n k8s.io images rm "registry.local/$NAMESPACE:latest"
+        "$dir/deb/usr/bin/ctr" -a "$dir/run/containerd.sock" -n k8s.io images rm "registry.local/$NAMESPACE:latest" \
+            "sha256:${id%% *}"
 }
 
 # begin: the pod "one" of that image, with a volume of its node in /data and nothing in /own.
