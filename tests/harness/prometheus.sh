@@ -140,7 +140,7 @@ restore_setting() {
         "$prometheus" stop "$HOME_DIR"
         digests "$DATA" >"$SCRATCH/wanted"
         rm -rf "$DATA"
-        "$prometheus" generate "$HOME_DIR" 6 50 60
+        "$prometheus" generate "$HOME_DIR" 6 51 60
         echo mine >"$DATA/marker"
         cp -a "$DATA" "$SCRATCH/before"
         digests "$DATA" >"$SCRATCH/old"
