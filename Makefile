@@ -17,10 +17,10 @@ WARN     := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-pr
 HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 
 ifeq ($(SAN),address)
-SANFLAGS := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all -O1
+SANFLAGS := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all -O1 -g1
 OUT      := build/san-address
 else ifeq ($(SAN),thread)
-SANFLAGS := -fsanitize=thread -fno-omit-frame-pointer -O1
+SANFLAGS := -fsanitize=thread -fno-omit-frame-pointer -O1 -g1
 OUT      := build/san-thread
 else ifeq ($(SAN),fuzz)
 CC       := clang
@@ -36,7 +36,7 @@ HARDEN   := -fPIE
 endif
 
 # These build nothing themselves, or install first and call make again.
-LIGHT    := help clean deps format demo test check bench bench-e2e e2e fuzz install
+LIGHT    := help clean deps format demo test test-ready check bench bench-e2e e2e fuzz install
 ifneq ($(filter-out $(LIGHT),$(or $(MAKECMDGOALS),all)),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>&1)
 ifneq ($(.SHELLSTATUS),0)
@@ -73,8 +73,8 @@ GOALS := $(or $(MAKECMDGOALS),all)
 .PHONY: as-owner $(GOALS)
 $(GOALS): as-owner ;
 as-owner:
-	@scripts/bootstrap build $(filter test check,$(GOALS))
-	@$(if $(filter test,$(GOALS)),scripts/bootstrap stores || :)
+	@scripts/bootstrap build $(filter test check,$(GOALS:test-ready=test))
+	@$(if $(filter test,$(GOALS:test-ready=test)),scripts/bootstrap stores || :)
 	@$(AS_OWNER) $(MAKE) $(GOALS)
 else
 
@@ -123,10 +123,11 @@ UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(OUT)/unit/%)
 .PHONY: unit
 unit: $(UNIT_BIN)
 
+# Tests are compiled more often than they run.
 .SECONDARY:
 $(OUT)/obj/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) -O1 -g1 -MMD -MP -c -o $@ $<
 
 $(OUT)/obj/tests/harness.a: $(HARNESS_OBJ)
 	@rm -f $@
@@ -164,6 +165,15 @@ fuzzers: $(FUZZ_BIN)
 $(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/obj/moonkeep.a
 	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# What another compiler says of all sources, without making anything.
+SYNTAX := $(patsubst %,syntax/%,$(SRC) src/main.c $(HARNESS_SRC) $(UNIT_SRC) $(SERVER_SRC) \
+          $(wildcard tests/servers/*/*.c) $(FUZZ_SRC))
+.PHONY: syntax $(SYNTAX)
+syntax: $(SYNTAX)
+
+$(SYNTAX): syntax/%:
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) -fsyntax-only $*
+
 -include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
 
 ## make deps       install the packages that building needs (nothing, when all are there)
@@ -174,7 +184,7 @@ $(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/obj/moonkeep.a
 ## make bench      speed and memory beside tar, zstd, aws, rclone and s3cmd
 ## make bench-e2e  streams of a pod beside kubectl, on the cluster that KUBECONFIG names
 ## make fuzz       each fuzzer for FUZZ_SECONDS (20)
-.PHONY: deps demo test check e2e bench bench-e2e fuzz format install clean
+.PHONY: deps demo test test-ready check e2e bench bench-e2e fuzz format install clean
 deps:
 	@scripts/bootstrap build
 
@@ -183,12 +193,15 @@ demo: deps
 	@scripts/tools prometheus
 	@scripts/demo
 
-test:
+test: test-ready
+	@scripts/run-tests $(TESTS)
+
+# All that tests need.
+test-ready:
 	@scripts/bootstrap build test
 	@tests/servers/stores install
 	@$(SUBMAKE) all test-programs
 	@scripts/tools prometheus
-	@scripts/run-tests $(TESTS)
 
 check:
 	@scripts/check

@@ -485,16 +485,16 @@ end
 -- What signals do, seen from outside.
 
 --- Run the test file with that text in a process that gets signals: a list of
---- {after seconds, name}.  What hangs ends by its silence.
+--- {after seconds, name}, from when it has begun.  What hangs ends by its silence.
 local function signalled(t, text, signals)
-  local file = t.dir() .. "/child.lua"
-  fs.write(file, text)
-  local script = { ":" }
+  local file, begun = t.dir() .. "/child.lua", t.dir() .. "/begun"
+  fs.write(file, ("require(\"_fs\").write(%q, \"\") %s"):format(begun, text))
+  local script = { ("for i in $(seq 300); do [ -e '%s' ] && break; kill -0 $$ || exit; sleep 0.1; done"):format(begun) }
   for _, signal in ipairs(signals) do
     script[#script + 1] = ("sleep %s; kill -%s $$"):format(signal[1], signal[2])
   end
   local began = clock.mono()
-  local done = proc.run { argv = { "sh", "-c", "(" .. table.concat(script, "; ") .. ") & exec \"$@\"", "sh",
+  local done = proc.run { argv = { "sh", "-c", "(" .. table.concat(script, "; ") .. ") 2>&- & exec \"$@\"", "sh",
     fs.real("/proc/self/exe"), "--dev", scripts.dev() or ".", "_test", file }, stall_ms = 60000 }
   return done, clock.mono() - began
 end
