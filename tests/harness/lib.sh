@@ -218,13 +218,16 @@ needs_store() {
         set +a
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds.
+# wait_for SECONDS COMMAND...: until it succeeds.  It is asked often at first only: that
+# may take more of the machine than what is waited for.
 wait_for() {
-        local deadline=$((SECONDS + $1))
+        local deadline=$((SECONDS + $1)) pause=0.05 tries=0
         shift
         until "$@"; do
                 [ $SECONDS -lt $deadline ] || check_failed "never came true: $*"
-                sleep 0.05
+                tries=$((tries + 1))
+                [ $tries -lt 10 ] || pause=0.3
+                sleep $pause
         done
 }
 
