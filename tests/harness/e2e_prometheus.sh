@@ -127,7 +127,7 @@ ask() {
 as_before() {
         check_equal "$(kube get statefulset prometheus -o jsonpath='{.spec.replicas}')" "$1"
         check_equal "$(kube get statefulset prometheus -o jsonpath='{.metadata.annotations.moonkeep\.dev/undo}')" ""
-        wait_for 30 no_helper
+        wait_for 120 no_helper
 }
 
 # need_image VARIABLE: skip unless there is a cluster, and that image.
