@@ -91,9 +91,10 @@ mv -- "$1" "$2" || exit 98
 settle "$to"; settle "$from"
 ]]
 
+--- A tar that was cut off may still put files there while it is being ended.
 local REMOVE = [[
 is "$1" || exit 0
-rm -rf -- "$1" || exit 98
+rm -rf -- "$1" 2>/dev/null || { sleep 1; rm -rf -- "$1"; } || exit 98
 ! is "$1" || no 'it is still there'
 parent "$1"; settle "$P"
 ]]
