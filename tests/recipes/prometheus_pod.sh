@@ -87,9 +87,11 @@ replaced() {
 
 # Which snapshot is left, in which pod, and how it goes.
 left() {
-        in_a_pod "echo \"rm: cannot remove it: Operation not permitted\" >&2; exit 1"
+        in_a_pod "rmdir $PWD/tripped; echo \"rm: cannot remove it: Operation not permitted\" >&2; exit 1"
         check_status 3 pod_backup
         check_equal "$(snapshots)" 1
+        # From here on rm does what it is for.
+        mkdir tripped
         local path
         path=$(find "$DATA/snapshots" -mindepth 1 -maxdepth 1)
         check_says "the snapshot \"pod m/prometheus-0:$path\" is left"
