@@ -3,6 +3,7 @@
 # must stop, and what is left of the dead.
 # stores: radosgw swift
 # timeout: 600
+# begins early
 # shellcheck source=tests/harness/lib.sh
 . "$(dirname "$0")/../harness/lib.sh"
 # shellcheck source=tests/harness/store.sh

@@ -2,6 +2,7 @@
 # What the Lua side promises of stores, on each kind: tests/harness/store_cases.lua.
 # stores: radosgw swift azurite
 # timeout: 600
+# begins early
 # shellcheck source=tests/harness/lib.sh
 . "$(dirname "$0")/../harness/lib.sh"
 # shellcheck source=tests/harness/store.sh

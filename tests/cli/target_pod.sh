@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What targets promise (tests/harness/target_cases.lua), in a pod of an API server of the scenario's own.
 # timeout: 600
+# begins early
 # shellcheck source=tests/harness/lib.sh
 . "$(dirname "$0")/../harness/lib.sh"
 # shellcheck source=tests/harness/kube.sh

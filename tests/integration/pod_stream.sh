@@ -2,6 +2,7 @@
 # Copies out of a pod whose server cuts, lies, forgets and refuses: each time one error, no
 # backup, and nothing that runs on; and the same command does it when that has passed.
 # timeout: 600
+# begins early
 # shellcheck source=tests/harness/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../harness/lib.sh"
 # shellcheck source=tests/harness/kube.sh

@@ -19,12 +19,11 @@ killed_restore() {
 # no_orphan: no command that stops or starts the server has outlived the program.
 # What it does while its work is undone is its own; service.lua stops what it started.
 no_orphan() {
-        local file
-        for file in /proc/[0-9]*/cmdline; do
-                case $(tr '\0' ' ' <"$file" 2>/dev/null) in
-                *"$SCRATCH/start"* | *"$prometheus start $HOME_DIR"* | *"$prometheus stop $HOME_DIR"*) return 1 ;;
-                esac
-        done
+        local all
+        # Processes go while they are looked at.
+        all=$(cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' ') || :
+        [[ $all != *"$SCRATCH/start"* && $all != *"$prometheus start $HOME_DIR"* &&
+                $all != *"$prometheus stop $HOME_DIR"* ]]
 }
 
 ended() {

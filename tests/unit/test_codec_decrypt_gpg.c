@@ -2,6 +2,9 @@
 #include "harness/gpg_test.h"
 #include "moonkeep/encode.h"
 
+/* gpg writes partial bodies of 8 KiB. */
+#define SOME 20001
+
 static char data[300001];
 
 static void
@@ -82,8 +85,8 @@ TEST(reads_what_gpg_writes)
                             "--symmetric --compress-algo %s --cipher-algo %s %s", compressions[one],
                             ciphers[two], modes[(one + two) % 3]);
                         buf_clear(&packed);
-                        CHECK_INT(gpg_test(args, data, sizeof(data), &packed), 0);
-                        decrypt_test_good(&packed, data, sizeof(data));
+                        CHECK_INT(gpg_test(args, data, SOME, &packed), 0);
+                        decrypt_test_good(&packed, data, SOME);
                 }
         }
         buf_free(&packed);

@@ -1,3 +1,7 @@
+/*
+ * Tars out of a far end and into one, by transports that cut, lie, lose and keep silent.
+ * begins early
+ */
 #include "harness/far_test.h"
 #include "harness/test.h"
 

@@ -3,6 +3,7 @@
  * servers, over http and https.
  * stores: radosgw swift azurite
  * timeout: 600
+ * begins early
  */
 #include "harness/test.h"
 
