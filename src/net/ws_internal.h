@@ -36,6 +36,7 @@ struct ws {
         char end_reason[160]; /* or "" */
         int64_t heard_ms;     /* when the last byte came */
         int64_t silent_ms;    /* so long was waited since the last byte, either way */
+        size_t burst;         /* bytes that came since the last wait */
         struct err read_err;  /* sticks */
         struct err write_err; /* sticks: a frame may have been sent in part */
 

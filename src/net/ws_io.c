@@ -11,6 +11,14 @@
 /* Less is not worth a system call, while there is something to hand out. */
 #define SMALL_ROOM ((size_t)32 * 1024)
 
+/*
+ * A stream that comes in steps of this size is slower than we are: to be woken for each of them
+ * would cost more than to read them.  They are let gather for so long.
+ */
+#define STEP_MIN ((size_t)8 * 1024)
+#define STEP_MAX ((size_t)128 * 1024)
+#define GATHER_MS 2
+
 int
 ws_stalled(const struct ws *ws, const char *what, int64_t ms, struct err *err)
 {
@@ -52,6 +60,7 @@ ws_fill(struct ws *ws, size_t max, struct err *err)
                         return 0;
                 }
                 ws->silent_ms = 0;
+                ws->burst += got;
                 ws->heard_ms = time_mono_ms();
                 ws_reader_took(&ws->reader, got);
         }
@@ -68,6 +77,13 @@ ws_wait(struct ws *ws, bool to_write, int64_t ms, struct err *err)
         };
 
         polls[1].events = (short)((ws->ended ? 0 : POLLIN) | (to_write ? POLLOUT : 0));
+        bool gathers = !to_write && ws->burst >= STEP_MIN && ws->burst < STEP_MAX &&
+                       (ms < 0 || ms > GATHER_MS);
+        if (gathers) {
+                polls[1].fd = -1;
+                ms = GATHER_MS;
+        }
+        ws->burst = 0;
         if (cancel_check(ws->cancel, err) < 0)
                 return -1;
         int64_t begin = time_mono_ms();
@@ -78,7 +94,7 @@ ws_wait(struct ws *ws, bool to_write, int64_t ms, struct err *err)
                 return err_sys(err, "cannot wait for a connection");
         if (cancel_check(ws->cancel, err) < 0)
                 return -1;
-        return ready != 0;
+        return ready != 0 || gathers;
 }
 
 int
