@@ -29,6 +29,7 @@ struct file_sink_opts {
         mode_t mode;    /* of the file; 0 means 0600 */
         bool exclusive; /* the commit fails with ERR_EXISTS when path exists */
         bool make_dirs; /* make missing parent directories (0700) */
+        bool unsynced;  /* a power cut may leave the former file, or an empty one */
 };
 
 /*

@@ -119,9 +119,10 @@ function Medium:append(_, line)
   self.size = self.size + #line + 1
 end
 
---- Remember the last line apart from the journal.
+--- Remember the last line apart from the journal.  That is not waited for: after a power cut an older
+--- line, or none, is remembered, and the journal itself is whole.
 function Medium:remember(seq, hash)
-  fs.write(self.head, ("%d %s\n"):format(seq, hash), 384)
+  fs.write_unsynced(self.head, ("%d %s\n"):format(seq, hash), 384)
 end
 
 --- Remove the journal.

@@ -70,7 +70,7 @@ file_sink_write(struct sink *sink, const void *data, size_t len, struct err *err
         return 0;
 }
 
-/* All bytes and the mode are on the disk, under the temporary name. */
+/* All bytes and the mode are there, and on the disk, under the temporary name. */
 static int
 settle(struct file_sink *it, struct err *err)
 {
@@ -79,7 +79,7 @@ settle(struct file_sink *it, struct err *err)
         /* Only now: nobody else reads half a file. */
         if (fchmod(it->fd, mode) < 0)
                 return err_sys(err, "cannot set the mode of \"%s\"", it->path);
-        if (fsync(it->fd) < 0)
+        if (!it->opts.unsynced && fsync(it->fd) < 0)
                 return cannot_write(it, err);
         int fd = it->fd;
         it->fd = -1;
@@ -129,7 +129,7 @@ file_sink_commit(struct sink *sink, struct err *err)
         }
         it->has_temp = false;
         /* EINVAL: a file system that cannot sync directories. */
-        if (fsync(it->dir) < 0 && errno != EINVAL)
+        if (!it->opts.unsynced && fsync(it->dir) < 0 && errno != EINVAL)
                 return err_sys(err, "cannot make the name \"%s\" durable", it->path);
         return 0;
 }

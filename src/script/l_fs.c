@@ -312,23 +312,33 @@ read_file(lua_State *L)
         return 1;
 }
 
-/* write(path, text, mode, exclusive): atomically, durably */
 static int
-write_file(lua_State *L)
+write_with(lua_State *L, struct file_sink_opts opts)
 {
         const char *path = lx_check_path(L, 1);
         size_t len;
         const char *text = luaL_checklstring(L, 2, &len);
-        const struct file_sink_opts opts = {
-                .mode = (mode_t)luaL_optinteger(L, 3, 0600),
-                .exclusive = lua_toboolean(L, 4),
-        };
         struct err err;
 
+        opts.mode = (mode_t)luaL_optinteger(L, 3, 0600);
         err_init(&err);
         if (file_write(path, text, len, &opts, &err) != 0)
                 lx_raise(L, &err);
         return 0;
+}
+
+/* write(path, text, mode, exclusive): atomically, durably */
+static int
+write_file(lua_State *L)
+{
+        return write_with(L, (struct file_sink_opts){ .exclusive = lua_toboolean(L, 4) });
+}
+
+/* write_unsynced(path, text, mode): atomically; a power cut may leave the former, or an empty one */
+static int
+write_unsynced(lua_State *L)
+{
+        return write_with(L, (struct file_sink_opts){ .unsynced = true });
 }
 
 /* may_write(path) -> boolean: is it there, and could this process write to it? */
@@ -356,6 +366,7 @@ lx_open_fs(lua_State *L)
                 { "real", real },
                 { "read", read_file },
                 { "write", write_file },
+                { "write_unsynced", write_unsynced },
                 { "append", lx_fs_append },
                 { "may_write", may_write },
                 { NULL, NULL },

@@ -234,6 +234,18 @@ TEST(a_sync_that_fails_is_a_commit_that_fails)
         CHECK_INT(entries(test_dir()), 1);
 }
 
+TEST(a_file_that_need_not_outlive_a_power_cut_is_not_synced)
+{
+        struct file_sink_opts opts = { .unsynced = true };
+        struct err err;
+        const char *path = test_path("file");
+
+        fail_fsync = EIO;
+        CHECK_OK(file_write(path, "new", 3, &opts, &err), err);
+        check_content(path, "new");
+        CHECK_INT(entries(test_dir()), 1);
+}
+
 TEST(a_file_system_that_cannot_sync_directories_is_good_enough)
 {
         struct err err;
