@@ -334,7 +334,7 @@ write_file(lua_State *L)
         return write_with(L, (struct file_sink_opts){ .exclusive = lua_toboolean(L, 4) });
 }
 
-/* write_unsynced(path, text, mode): atomically; a power cut may leave the former, or an empty one */
+/* write_unsynced(path, text, mode): atomically; a power cut leaves it, an empty or the old one */
 static int
 write_unsynced(lua_State *L)
 {
