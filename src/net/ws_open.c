@@ -140,10 +140,11 @@ fetch(struct ws *ws, struct err *err)
         struct ws_reader *reader = &ws->reader;
 
         for (;;) {
-                size_t before = reader->end;
+                /* Not its end alone: what waits may move to the front. */
+                size_t before = reader->end - reader->start;
                 if (cancel_check(ws->cancel, err) < 0 || ws_fill(ws, reader->cap, err) < 0)
                         return -1;
-                if (reader->end > before)
+                if (reader->end - reader->start > before)
                         return 0;
                 if (ws->ended)
                         return 1;

@@ -110,12 +110,12 @@ not_coming_back() {
             >"$SCRATCH/run.out" 2>&1 &
         local pid=$! began
         defer kill -KILL "$pid"
+        defer cat "$SCRATCH/run.out"
         wait_for 60 grep -qE "not removed yet|waiting for pod:" "$SCRATCH/run.out"
         began=$SECONDS
         kill -TERM "$pid"
         STATUS=0
         wait "$pid" || STATUS=$?
-        cat "$SCRATCH/run.out"
         check test $((SECONDS - began)) -lt 25
         check_equal "$STATUS" 3
         check_contains "$SCRATCH/run.out" "the snapshot \"pod m/prometheus-0:$DATA/snapshots/2"
