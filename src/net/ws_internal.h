@@ -59,8 +59,9 @@ int ws_fill(struct ws *ws, size_t max, struct err *err);
 
 /*
  * ws_wait: until something comes, can be sent (if wanted), the watched
- * descriptor is ready, or ms passed (-1: no limit).  Returns 1, 0 when the time
- * passed, -1 ERR_CANCELLED.
+ * descriptor is ready, or ms passed (-1: no limit); of a stream that comes in
+ * steps, a moment for more of them.  Returns 1, 0 when the time passed, -1
+ * ERR_CANCELLED.
  */
 int ws_wait(struct ws *ws, bool to_write, int64_t ms, struct err *err);
 
