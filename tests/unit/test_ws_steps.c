@@ -33,16 +33,12 @@ play_steps(struct peer *peer, const void *arg)
 
 TEST(steps_are_let_gather_and_arrive_as_they_were_sent)
 {
-        char url[128];
         struct ws_event event;
         struct err err;
 
         err_init(&err);
         ws_serve(play_steps, NULL, 1);
-        struct ws_request request = ws_request_to(ws_port, url, sizeof(url));
-        request.stall_ms = 20000;
-        struct ws *ws = ws_open(&request, NULL, NULL, &err);
-        CHECK_PTR(ws, err);
+        struct ws *ws = ws_connect();
         for (size_t turn = 0; turn < TURNS * SIZES; turn++) {
                 size_t len;
                 char *text = ws_message(ws, &len, &err);
