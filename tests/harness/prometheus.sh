@@ -83,7 +83,7 @@ newest_run() {
 }
 
 # points FILE: the numbers of the calls in the log of a counted run at which to
-# kill: every other one that writes a journal, and a sample of COUNT others; all with FAULT_ALL=1.
+# kill: all that touch a journal, and a sample of COUNT others; all with FAULT_ALL=1.
 points() {
         local log=$1 count=$2
         if [ -n "${POINTS:-}" ]; then
@@ -95,7 +95,7 @@ points() {
                 return
         fi
         {
-                grep -E '^[0-9]+ write .*\.jsonl$' "$log" | awk -v seed="$SEED" '(NR + seed) % 2'
+                grep -E '^[0-9]+ write .*\.jsonl$' "$log" || :
                 grep -vE ' write .*\.jsonl$| mkdir ' "$log" | seeded shuf -n "$count"
         } | cut -d' ' -f1 | sort -n
 }
